@@ -1,0 +1,136 @@
+const encoder = new TextEncoder()
+/** Up to here a loop over char codes beats a call of the encoder. */
+const SHORT_STRING = 48
+
+/** Appends numbers, text and bytes to a buffer that grows. Integers of fixed width are big-endian. */
+export class ByteWriter {
+  #bytes: Uint8Array
+  #view: DataView
+  #length = 0
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity)
+    this.#view = new DataView(this.#bytes.buffer)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** Forgets what was written and keeps the memory. */
+  clear(): void {
+    this.#length = 0
+  }
+
+  u8(value: number): void {
+    this.#reserve(1)
+    this.#bytes[this.#length++] = value
+  }
+
+  u16(value: number): void {
+    this.#reserve(2)
+    this.#view.setUint16(this.#length, value)
+    this.#length += 2
+  }
+
+  u32(value: number): void {
+    this.#reserve(4)
+    this.#view.setUint32(this.#length, value)
+    this.#length += 4
+  }
+
+  /** Eight bytes, for integers up to 2^53 - 1. */
+  u64(value: number): void {
+    this.u32(Math.floor(value / 0x1_0000_0000))
+    this.u32(value >>> 0)
+  }
+
+  f64(value: number): void {
+    this.#reserve(8)
+    this.#view.setFloat64(this.#length, value)
+    this.#length += 8
+  }
+
+  /** LEB128, for integers from 0 to 2^53 - 1. */
+  varint(value: number): void {
+    this.#reserve(8)
+    let rest = value
+    while (rest > 0x7fff_ffff) {
+      this.#bytes[this.#length++] = (rest % 128) | 0x80
+      rest = Math.floor(rest / 128)
+    }
+    while (rest > 0x7f) {
+      this.#bytes[this.#length++] = (rest & 0x7f) | 0x80
+      rest >>>= 7
+    }
+    this.#bytes[this.#length++] = rest
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length)
+    this.#bytes.set(bytes, this.#length)
+    this.#length += bytes.length
+  }
+
+  /** Length as a varint, then the bytes. */
+  bytes(bytes: Uint8Array): void {
+    this.varint(bytes.length)
+    this.raw(bytes)
+  }
+
+  /** UTF-8 without its length; returns how many bytes it took. The text must be well-formed. */
+  utf8(text: string): number {
+    this.#reserve(text.length * 3)
+    const start = this.#length
+    if (text.length <= SHORT_STRING) {
+      let at = start
+      let index = 0
+      for (; index < text.length; index++) {
+        const code = text.charCodeAt(index)
+        if (code > 0x7f) break
+        this.#bytes[at++] = code
+      }
+      if (index === text.length) {
+        this.#length = at
+        return at - start
+      }
+    }
+    const { written } = encoder.encodeInto(text, this.#bytes.subarray(start))
+    this.#length += written
+    return written
+  }
+
+  /** Length in bytes as a varint, then UTF-8. The text must be well-formed. */
+  text(text: string): void {
+    if (text.length <= SHORT_STRING) {
+      this.#reserve(1 + text.length * 3)
+      const lengthAt = this.#length++
+      const written = this.utf8(text)
+      if (written <= 0x7f) {
+        this.#bytes[lengthAt] = written
+        return
+      }
+      this.#length = lengthAt
+    }
+    this.bytes(encoder.encode(text))
+  }
+
+  /** A view of what was written; the next write may change or leave it. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length)
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#length + more
+    if (needed <= this.#bytes.length) return
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2))
+    grown.set(this.view())
+    this.#bytes = grown
+    this.#view = new DataView(grown.buffer)
+  }
+}

@@ -1,0 +1,140 @@
+import type { MynahError } from '../errors.js'
+import type { LogRecord } from '../log/record.js'
+
+/** A place in a database's history: its seq counts only for those whose history has the incarnation. */
+export interface Position {
+  /** The incarnation (an open that wrote) in which `seq` was reached: 32 lower-case hex digits. */
+  readonly incarnation: string
+  /** The last seq that is covered; 0 for nothing. */
+  readonly seq: number
+}
+
+/** How far one direction of replication with one other replica has come; valid only while both positions hold. */
+export interface Checkpoint {
+  /** The history that was read. */
+  readonly source: Position
+  /** The history that was written to, as of the last write. */
+  readonly target: Position
+}
+
+/** One leaf, named. */
+export interface LeafRef {
+  readonly id: string
+  readonly rev: string
+  /** Only for a foreign rev: SHA-256 of its canonical body. */
+  readonly bodyHash?: Uint8Array
+}
+
+/** A pushed leaf that the other side refused; kept beside the checkpoint until it is retried or dropped. */
+export interface Parked {
+  readonly id: string
+  readonly rev: string
+  /** The other side's code, as in `MYNAH_REVISION_REFUSED`. */
+  readonly code: string
+  readonly reason: string
+  readonly mirror: string
+}
+
+/** Part of a replica's feed. */
+export interface FeedPage {
+  /** Leaves of the documents that changed, all leaves of each document, each with its path. */
+  readonly records: readonly LogRecord[]
+  /** What the page covers up to; the next page's `since`. */
+  readonly position: Position
+  /** Whether there was more at the time. */
+  readonly more: boolean
+}
+
+export interface FeedOptions {
+  /** Exclusive. 0 begins at the start. */
+  readonly since: number
+  /** Bodies, or stubs for all. A leaf whose body is not held is a stub in any case. */
+  readonly bodies: boolean
+  /** Whole paths, rather than paths back to what was recorded at or below `since`. */
+  readonly whole?: boolean
+  /** Only ids that begin with one of these; all without. */
+  readonly prefixes?: readonly string[]
+  /** Leaves written at this database are left out: it has them. */
+  readonly exceptOrigin?: string
+  /** Raw bytes after which the page ends, at least one document. Default 1 MiB. */
+  readonly bytes?: number
+  readonly signal?: AbortSignal
+}
+
+/** What became of one record of a merge. All but `refused` and `detached` mean: it is durable here. */
+export type MergeOutcome =
+  | { readonly result: 'new' | 'known' | 'supplied' }
+  /** Its path ends at a revision unknown here: ask the sender for the whole path. */
+  | { readonly result: 'detached' }
+  | { readonly result: 'refused'; readonly error: MynahError }
+
+export interface MergeOptions {
+  /** The paths are whole: none is `detached`. */
+  readonly whole?: boolean
+  /** Where it comes from. From a `peer`, stubs are refused and live leaves capped. Default 'mirror'. */
+  readonly from?: 'peer' | 'mirror'
+}
+
+/** Fetches bodies from elsewhere, for reads of documents that are known and not held. */
+export interface BodySource {
+  /**
+   * The leaves' records, with bodies, in any order, as many as were to be had.
+   * Rejects with `UnreachableError` when nobody could be asked.
+   */
+  fetch(leaves: readonly LeafRef[], options: { readonly signal?: AbortSignal }): Promise<readonly LogRecord[]>
+  /** All leaves of the document as the mirror has them now, with bodies and whole paths; [] when it has none. */
+  fetchDocument(id: string, options: { readonly signal?: AbortSignal }): Promise<readonly LogRecord[]>
+  /** Whether the index covers this id: in scope, after a first complete exchange. */
+  covers(id: string): boolean
+  /** When a mirror last told what changed; undefined before the first complete exchange. */
+  asOf(): Date | undefined
+}
+
+/** What replication remembers in the database: part of the manifest, replaced as a whole. */
+export interface ReplicationSettings {
+  readonly mirrors: readonly { readonly url: string; readonly token?: string }[]
+  /** Id prefixes that the index covers; undefined for all, [] for none. */
+  readonly scope?: readonly string[]
+  readonly hold?: 'used' | 'all'
+}
+
+/**
+ * What replication may ask of a database. Only what is fsynced is visible through it, and whatever a method
+ * acknowledges is fsynced, also where the database is `relaxed`.
+ */
+export interface Replica {
+  /** 32 lower-case hex digits, made once. */
+  readonly id: string
+  readonly mode: 'peer' | 'mirror'
+  /** Rejected when the database closes, and a promise that stays pending until then otherwise. */
+  readonly closed: Promise<void>
+  /** The newest durable place. */
+  position(): Position
+  /** Whether `position` lies in this database's history and not past the end of its incarnation. */
+  holds(position: Position): boolean
+  feed(options: FeedOptions): Promise<FeedPage>
+  /** Which of these leaves a sender should send: unknown here, or known but not held. In order of `leaves`. */
+  missing(leaves: readonly LeafRef[]): Promise<readonly boolean[]>
+  /** One outcome for each record, in order. Resolves when all that was taken is durable. */
+  merge(records: readonly LogRecord[], options?: MergeOptions): Promise<readonly MergeOutcome[]>
+  /** Those of the leaves whose bodies are held, with them; with whole paths when asked. */
+  bodies(leaves: readonly LeafRef[], options?: { readonly whole?: boolean }): Promise<readonly LogRecord[]>
+  /** All leaves of a document, with bodies where held, and whole paths. */
+  leaves(id: string): Promise<readonly LogRecord[]>
+  /** Calls after each durable commit, with the new position; returns the way to stop. */
+  onCommit(listener: (position: Position) => void): () => void
+  /** One at a time; undefined takes it away. */
+  useSource(source: BodySource | undefined): void
+  /** A stored checkpoint that still holds on this side; the caller checks the other side. */
+  checkpoint(key: string, direction: 'push' | 'pull'): Promise<Checkpoint | undefined>
+  /** Durable when resolved. `parked` replaces what was parked under the key. */
+  setCheckpoint(
+    key: string,
+    direction: 'push' | 'pull',
+    checkpoint: Checkpoint,
+    parked?: readonly Parked[],
+  ): Promise<void>
+  parked(key: string): Promise<readonly Parked[]>
+  settings(): ReplicationSettings
+  setSettings(settings: ReplicationSettings): Promise<void>
+}
