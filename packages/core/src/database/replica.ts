@@ -54,8 +54,6 @@ export interface FeedOptions {
   readonly whole?: boolean
   /** Only ids that begin with one of these; all without. */
   readonly prefixes?: readonly string[]
-  /** Leaves written at this database are left out: it has them. */
-  readonly exceptOrigin?: string
   /** Raw bytes after which the page ends, at least one document. Default 1 MiB. */
   readonly bytes?: number
   readonly signal?: AbortSignal
@@ -73,6 +71,14 @@ export interface MergeOptions {
   readonly whole?: boolean
   /** Where it comes from. From a `peer`, stubs are refused and live leaves capped. Default 'mirror'. */
   readonly from?: 'peer' | 'mirror'
+}
+
+export interface MergeReport {
+  /** One for each record, in order. */
+  readonly outcomes: readonly MergeOutcome[]
+  /** What was new took the seqs from `before` + 1 to `position.seq`, with nothing of others in between. */
+  readonly before: number
+  readonly position: Position
 }
 
 /** Fetches bodies from elsewhere, for reads of documents that are known and not held. */
@@ -106,7 +112,7 @@ export interface Replica {
   /** 32 lower-case hex digits, made once. */
   readonly id: string
   readonly mode: 'peer' | 'mirror'
-  /** Rejected when the database closes, and a promise that stays pending until then otherwise. */
+  /** Resolves when the database begins to close. */
   readonly closed: Promise<void>
   /** The newest durable place. */
   position(): Position
@@ -115,8 +121,8 @@ export interface Replica {
   feed(options: FeedOptions): Promise<FeedPage>
   /** Which of these leaves a sender should send: unknown here, or known but not held. In order of `leaves`. */
   missing(leaves: readonly LeafRef[]): Promise<readonly boolean[]>
-  /** One outcome for each record, in order. Resolves when all that was taken is durable. */
-  merge(records: readonly LogRecord[], options?: MergeOptions): Promise<readonly MergeOutcome[]>
+  /** Takes what is not known yet, as one commit. Resolves when all that was taken is durable. */
+  merge(records: readonly LogRecord[], options?: MergeOptions): Promise<MergeReport>
   /** Those of the leaves whose bodies are held, with them; with whole paths when asked. */
   bodies(leaves: readonly LeafRef[], options?: { readonly whole?: boolean }): Promise<readonly LogRecord[]>
   /** All leaves of a document, with bodies where held, and whole paths. */
