@@ -1,0 +1,32 @@
+export { DatabaseNameInvalidError, DatabaseUnknownError, MessageInvalidError } from './errors.js'
+export {
+  type DatabaseInfo,
+  decodeError,
+  decodeFetch,
+  decodeInfo,
+  decodeLeaves,
+  decodeLiveLine,
+  decodeMissing,
+  decodePushAnswer,
+  encodeError,
+  encodeFetch,
+  encodeInfo,
+  encodeLeaves,
+  encodeLiveLine,
+  encodeMissing,
+  encodePushAnswer,
+  type FetchItem,
+  type PushAnswer,
+  type PushException,
+} from './protocol/messages.js'
+export {
+  headers,
+  isDatabaseName,
+  mediaTypes,
+  protocolVersion,
+  recordCodes,
+  routes,
+  subpaths,
+  wireLimits,
+} from './protocol/names.js'
+export { parsePosition, positionText } from './protocol/position.js'

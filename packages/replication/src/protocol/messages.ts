@@ -1,0 +1,195 @@
+import type { LeafRef, Position } from '@mynah/core/replica'
+import { Packr } from 'msgpackr'
+import { protocolVersion, wireLimits } from './names.js'
+import { positionText } from './position.js'
+import { Shape } from './shape.js'
+
+/** UTF-16 units of an id or rev, generously: their own limits are checked where they are used. */
+const NAME_CHARACTERS = 2_048
+const BODY_HASH_BYTES = 32
+
+/** What a mirror says of one of its databases. JSON. */
+export interface DatabaseInfo {
+  readonly name: string
+  /** Of the database there: 32 lower-case hex digits. */
+  readonly id: string
+  readonly mode: 'peer' | 'mirror'
+  readonly protocol: typeof protocolVersion
+  readonly position: Position
+  /** Live documents. */
+  readonly documents: number
+  readonly limits: { readonly requestBytes: number; readonly batchRecords: number }
+  /** For each position asked about, whether it lies in this database's history. */
+  readonly holds?: readonly boolean[]
+}
+
+/** The answer to a push: all that was taken is fsynced. */
+export interface PushAnswer {
+  readonly position: Position
+  /** What was new took exactly the seqs from `before` + 1 to `position.seq`, with nothing of others in between. */
+  readonly before: number
+  /** Records that were new or whose body was. */
+  readonly taken: number
+  /** Records that were not accepted. */
+  readonly exceptions: readonly PushException[]
+}
+
+/** A record of a push that was not accepted. */
+export interface PushException {
+  /** Its place in the push, from 0. */
+  readonly index: number
+  /** `MYNAH_DETACHED`, or why it is refused. */
+  readonly code: string
+  readonly reason: string
+}
+
+/** What a fetch asks for: one leaf, or all leaves of a document. */
+export type FetchItem = LeafRef | { readonly id: string }
+
+const packr = new Packr({ useRecords: false })
+
+/** A copy of the value's msgpack bytes, in its own memory. */
+function pack(value: unknown): Uint8Array {
+  return new Uint8Array(packr.pack(value))
+}
+
+/** The body of an info answer. */
+export function encodeInfo(info: DatabaseInfo): string {
+  return JSON.stringify({ ...info, position: positionText(info.position) })
+}
+
+/** @throws MessageInvalidError also when it is of another version of the protocol */
+export function decodeInfo(text: string): DatabaseInfo {
+  const shape = new Shape('info')
+  const message = shape.object(shape.json(text))
+  if (message.protocol !== protocolVersion) shape.fail(`protocol ${String(message.protocol)}`)
+  const id = shape.text(message.id)
+  if (!/^[0-9a-f]{32}$/.test(id)) shape.fail('an id was expected')
+  const mode = message.mode
+  if (mode !== 'peer' && mode !== 'mirror') return shape.fail('a mode was expected')
+  const limits = shape.object(message.limits)
+  const holds = message.holds
+  return {
+    name: shape.text(message.name),
+    id,
+    mode,
+    protocol: protocolVersion,
+    position: shape.position(message.position),
+    documents: shape.count(message.documents),
+    limits: {
+      requestBytes: shape.count(limits.requestBytes),
+      batchRecords: shape.count(limits.batchRecords),
+    },
+    ...(holds === undefined
+      ? {}
+      : { holds: shape.array(holds, wireLimits.holds).map((held) => shape.boolean(held)) }),
+  }
+}
+
+export function encodePushAnswer(answer: PushAnswer): Uint8Array {
+  return pack({
+    position: positionText(answer.position),
+    before: answer.before,
+    taken: answer.taken,
+    exceptions: answer.exceptions.map(({ index, code, reason }) => [
+      index,
+      code,
+      reason.slice(0, wireLimits.textCharacters),
+    ]),
+  })
+}
+
+/** @throws MessageInvalidError */
+export function decodePushAnswer(bytes: Uint8Array): PushAnswer {
+  const shape = new Shape('push answer')
+  const message = shape.object(shape.msgpack(bytes))
+  return {
+    position: shape.position(message.position),
+    before: shape.count(message.before),
+    taken: shape.count(message.taken),
+    exceptions: shape.array(message.exceptions, wireLimits.batchRecords).map((entry) => {
+      const [index, code, reason] = shape.array(entry, 3)
+      return { index: shape.count(index), code: shape.text(code), reason: shape.text(reason) }
+    }),
+  }
+}
+
+/** The body of `records/missing`: at most `wireLimits.missingLeaves`. */
+export function encodeLeaves(leaves: readonly LeafRef[]): Uint8Array {
+  return pack(leaves.map(leafEntry))
+}
+
+/** @throws MessageInvalidError */
+export function decodeLeaves(bytes: Uint8Array): readonly LeafRef[] {
+  const shape = new Shape('question for missing leaves')
+  return shape
+    .array(shape.msgpack(bytes), wireLimits.missingLeaves)
+    .map((entry) => leafOf(shape, shape.array(entry, 3)))
+}
+
+/** The answer to `records/missing`: one for each leaf, in order. */
+export function encodeMissing(missing: readonly boolean[]): Uint8Array {
+  return pack(missing)
+}
+
+/** @throws MessageInvalidError also when there are not exactly `length` */
+export function decodeMissing(bytes: Uint8Array, length: number): readonly boolean[] {
+  const shape = new Shape('answer about missing leaves')
+  const entries = shape.array(shape.msgpack(bytes), length)
+  if (entries.length !== length) shape.fail(`${entries.length} answers to ${length} questions`)
+  return entries.map((entry) => shape.boolean(entry))
+}
+
+/** The body of `records/fetch`: at most `wireLimits.fetchLeaves`. */
+export function encodeFetch(items: readonly FetchItem[]): Uint8Array {
+  return pack(items.map((item) => ('rev' in item ? leafEntry(item) : [item.id])))
+}
+
+/** @throws MessageInvalidError */
+export function decodeFetch(bytes: Uint8Array): readonly FetchItem[] {
+  const shape = new Shape('fetch')
+  return shape.array(shape.msgpack(bytes), wireLimits.fetchLeaves).map((entry) => {
+    const fields = shape.array(entry, 3)
+    return fields.length === 1 ? { id: shape.text(fields[0], NAME_CHARACTERS) } : leafOf(shape, fields)
+  })
+}
+
+/** A line of the live stream, with its end. */
+export function encodeLiveLine(position: Position): string {
+  return `${JSON.stringify({ position: positionText(position) })}\n`
+}
+
+/**
+ * The position of a line of the live stream; undefined for a heartbeat.
+ * @throws MessageInvalidError
+ */
+export function decodeLiveLine(line: string): Position | undefined {
+  if (line === '') return undefined
+  const shape = new Shape('line of the live stream')
+  return shape.position(shape.object(shape.json(line)).position)
+}
+
+/** The body of an error. */
+export function encodeError(error: { readonly code: string; readonly message: string }): string {
+  return JSON.stringify({ code: error.code, message: error.message.slice(0, wireLimits.textCharacters) })
+}
+
+/** @throws MessageInvalidError */
+export function decodeError(text: string): { readonly code: string; readonly message: string } {
+  const shape = new Shape('error')
+  const message = shape.object(shape.json(text))
+  return { code: shape.text(message.code), message: shape.text(message.message) }
+}
+
+function leafEntry(leaf: LeafRef): readonly unknown[] {
+  return leaf.bodyHash === undefined ? [leaf.id, leaf.rev] : [leaf.id, leaf.rev, leaf.bodyHash]
+}
+
+function leafOf(shape: Shape, fields: readonly unknown[]): LeafRef {
+  const [id, rev, bodyHash] = fields
+  return {
+    id: shape.text(id, NAME_CHARACTERS),
+    rev: shape.text(rev, NAME_CHARACTERS),
+    ...(bodyHash === undefined ? {} : { bodyHash: shape.bytes(bodyHash, BODY_HASH_BYTES) }),
+  }
+}

@@ -1,0 +1,84 @@
+/** The version of the protocol; a side that speaks another is not talked to. */
+export const protocolVersion = 1
+
+/** Where things are on a mirror, as patterns of a router. */
+export const routes = {
+  root: '/v1',
+  database: '/v1/:db',
+  records: '/v1/:db/records',
+  live: '/v1/:db/records/live',
+  missing: '/v1/:db/records/missing',
+  fetch: '/v1/:db/records/fetch',
+  documents: '/v1/:db/docs/*',
+  health: '/health',
+} as const
+
+/** What follows a database's address (`http://host:8800/v1/sensors`) in each request. */
+export const subpaths = {
+  database: '',
+  records: '/records',
+  live: '/records/live',
+  missing: '/records/missing',
+  fetch: '/records/fetch',
+} as const
+
+/** The types of what travels. */
+export const mediaTypes = {
+  shard: 'application/vnd.mynah.shard',
+  message: 'application/msgpack',
+  json: 'application/json',
+  live: 'application/x-ndjson',
+} as const
+
+/** Headers of the protocol, as Node and undici spell them. */
+export const headers = {
+  /** On a push: the id of the database that sends. */
+  database: 'mynah-database',
+  /** On a page of records: what it covers up to, as position text. */
+  position: 'mynah-position',
+  /** On a page of records: `1` when there was more at the time, else `0`. */
+  more: 'mynah-more',
+} as const
+
+/** Codes that are not an error's of this package, but an answer for one record of a push. */
+export const recordCodes = {
+  /** Its path ends at a revision unknown to the mirror: send it again with `whole=1`. */
+  detached: 'MYNAH_DETACHED',
+} as const
+
+/** Every bound of what travels, in one table. */
+export const wireLimits = {
+  /** Bytes of a request's body. */
+  requestBytes: 16 * 1024 * 1024,
+  /** Bytes of an answer that is a shard. */
+  shardBytes: 64 * 1024 * 1024,
+  /** Bytes of any other answer. */
+  messageBytes: 4 * 1024 * 1024,
+  /** Records in one push. */
+  batchRecords: 4_096,
+  /** Raw bytes after which a page of records ends, unless `bytes` says otherwise. */
+  pageBytes: 1024 * 1024,
+  /** The most that `bytes` may ask for. */
+  pageBytesMax: 8 * 1024 * 1024,
+  /** Leaves in one question of `records/missing`. */
+  missingLeaves: 10_000,
+  /** Leaves or documents in one request of `records/fetch`. */
+  fetchLeaves: 1_000,
+  /** Positions in one `holds`. */
+  holds: 16,
+  /** Prefixes of one pull. */
+  prefixes: 100,
+  /** Characters of a code, a reason or an error's message. */
+  textCharacters: 1_000,
+  /** Bytes of one line of the live stream. */
+  liveLineBytes: 1_024,
+  /** A mirror sends an empty line on a live stream this often, milliseconds. */
+  heartbeatMs: 15_000,
+  /** A live stream without a byte for so long is dead, milliseconds. */
+  silenceMs: 45_000,
+} as const
+
+/** What a database may be called on a mirror: `[a-z0-9][a-z0-9_.-]{0,127}`. */
+export function isDatabaseName(name: string): boolean {
+  return /^[a-z0-9][a-z0-9_.-]{0,127}$/.test(name)
+}
