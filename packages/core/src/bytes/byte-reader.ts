@@ -5,6 +5,28 @@ export class MalformedBytes extends Error {
   override readonly name = 'MalformedBytes'
 }
 
+/** Up to here a loop over bytes beats a call of the decoder. */
+const SHORT_STRING = 24
+
+/** The text of bytes of UTF-8. @throws MalformedBytes where they are not well-formed */
+export function decodeUtf8(bytes: Uint8Array): string {
+  if (bytes.length <= SHORT_STRING) {
+    let text = ''
+    let index = 0
+    for (; index < bytes.length; index++) {
+      const byte = bytes[index]!
+      if (byte > 0x7f) break
+      text += String.fromCharCode(byte)
+    }
+    if (index === bytes.length) return text
+  }
+  try {
+    return decoder.decode(bytes)
+  } catch (cause) {
+    throw new MalformedBytes('ill-formed UTF-8', { cause })
+  }
+}
+
 /** Reads what a `ByteWriter` wrote, from bytes that may be hostile: every step is checked against the end. */
 export class ByteReader {
   readonly #bytes: Uint8Array
@@ -76,12 +98,7 @@ export class ByteReader {
 
   /** `length` bytes of UTF-8. @throws MalformedBytes where they are not well-formed */
   utf8(length: number): string {
-    const bytes = this.raw(length)
-    try {
-      return decoder.decode(bytes)
-    } catch (cause) {
-      throw new MalformedBytes('ill-formed UTF-8', { cause })
-    }
+    return decodeUtf8(this.raw(length))
   }
 
   /** UTF-8 after its length in bytes as a varint. */

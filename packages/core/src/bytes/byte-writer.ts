@@ -78,6 +78,35 @@ export class ByteWriter {
     this.raw(bytes)
   }
 
+  /** Begins a part whose length goes before it, as with `bytes`; `endPart` takes what this returns. */
+  beginPart(): number {
+    this.#reserve(1)
+    return this.#length++
+  }
+
+  /** Ends the part that was begun last: writes its length as a varint, moving it up where that takes more than a byte. */
+  endPart(lengthAt: number): void {
+    const partLength = this.#length - lengthAt - 1
+    if (partLength <= 0x7f) {
+      this.#bytes[lengthAt] = partLength
+      return
+    }
+    this.varint(partLength)
+    const lengthBytes = this.#length - lengthAt - 1 - partLength
+    const prefix = this.#bytes.slice(this.#length - lengthBytes, this.#length)
+    this.#bytes.copyWithin(lengthAt + lengthBytes, lengthAt + 1, lengthAt + 1 + partLength)
+    this.#bytes.set(prefix, lengthAt)
+    this.#length--
+  }
+
+  /** Room for `length` bytes that the caller fills at once: a view that the next write may leave. */
+  room(length: number): Uint8Array {
+    this.#reserve(length)
+    const start = this.#length
+    this.#length += length
+    return this.#bytes.subarray(start, this.#length)
+  }
+
   /** UTF-8 without its length; returns how many bytes it took. The text must be well-formed. */
   utf8(text: string): number {
     this.#reserve(text.length * 3)

@@ -29,3 +29,9 @@ export interface LogRecord {
   /** Absent in a stub. A `Uint8Array` is opaque (ciphertext); a tombstone's is usually {}. Borrowed: never changed by anyone. */
   readonly body?: Fields | Uint8Array
 }
+
+/** A record and its place in the log. */
+export interface Sequenced {
+  readonly seq: number
+  readonly record: LogRecord
+}
