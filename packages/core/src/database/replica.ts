@@ -1,13 +1,6 @@
 import type { MynahError } from '../errors.js'
+import type { Position } from '../changes/positions.js'
 import type { LogRecord } from '../log/record.js'
-
-/** A place in a database's history: its seq counts only for those whose history has the incarnation. */
-export interface Position {
-  /** The incarnation (an open that wrote) in which `seq` was reached: 32 lower-case hex digits. */
-  readonly incarnation: string
-  /** The last seq that is covered; 0 for nothing. */
-  readonly seq: number
-}
 
 /** How far one direction of replication with one other replica has come; valid only while both positions hold. */
 export interface Checkpoint {
@@ -21,7 +14,7 @@ export interface Checkpoint {
 export interface LeafRef {
   readonly id: string
   readonly rev: string
-  /** Only for a foreign rev: SHA-256 of its canonical body. */
+  /** Only for a foreign rev: `bodyHash` (document/revision.ts) of its body. */
   readonly bodyHash?: Uint8Array
 }
 

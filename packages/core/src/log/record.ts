@@ -24,7 +24,7 @@ export interface LogRecord {
   readonly supplies: boolean
   /** The next record belongs to the same transaction. */
   readonly continues: boolean
-  /** Only for a foreign rev: SHA-256 of the canonical bytes of the body, 32 bytes. Its presence marks the rev as foreign. */
+  /** Only for a foreign rev: `bodyHash` (document/revision.ts) of its body, 32 bytes. Its presence marks the rev as foreign. */
   readonly bodyHash?: Uint8Array
   /** Absent in a stub. A `Uint8Array` is opaque (ciphertext); a tombstone's is usually {}. Borrowed: never changed by anyone. */
   readonly body?: Fields | Uint8Array
