@@ -1,0 +1,53 @@
+import { join } from 'node:path'
+import { ClassicLevel } from 'classic-level'
+import { LockedError, StorageError } from '../errors.js'
+import type { StorageLock } from './storage.js'
+
+/**
+ * Takes a folder by opening an empty LevelDB in its sub-folder `lock`: LevelDB holds a lock of the operating system,
+ * which dies with its process, and Node has no call for one.
+ *
+ * @param location what to call the folder in errors
+ * @param folder its real path: LevelDB knows two opens in one process only by the same path
+ * @throws LockedError, StorageError
+ */
+export async function lockFolder(location: string, folder: string): Promise<StorageLock> {
+  const path = join(folder, 'lock')
+  try {
+    const level = (await tryOpen(location, path)) ?? (await reopen(location, path))
+    return { release: () => level.close() }
+  } catch (cause) {
+    if (cause instanceof LockedError) throw cause
+    throw new StorageError(path, 'lock', { cause })
+  }
+}
+
+/** Undefined where the files are damaged. */
+async function tryOpen(location: string, path: string): Promise<ClassicLevel | undefined> {
+  try {
+    return await openLevel(path)
+  } catch (error) {
+    const code = codeOf(error instanceof Error ? error.cause : undefined)
+    if (code === 'LEVEL_LOCKED') throw new LockedError(location, { cause: error })
+    if (code === 'LEVEL_CORRUPTION') return undefined
+    throw error
+  }
+}
+
+/** Makes the damaged database anew: it never held anything. */
+async function reopen(location: string, path: string): Promise<ClassicLevel> {
+  await ClassicLevel.destroy(path)
+  const level = await tryOpen(location, path)
+  if (level === undefined) throw new Error('damaged again at once')
+  return level
+}
+
+async function openLevel(path: string): Promise<ClassicLevel> {
+  const level = new ClassicLevel(path)
+  await level.open()
+  return level
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
