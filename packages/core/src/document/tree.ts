@@ -1,8 +1,18 @@
 import { compareBytes } from '../bytes/compare.js'
 import { toHex } from '../bytes/hex.js'
+import { DocumentInvalidError, RevisionRefusedError } from '../errors.js'
 import { limits } from '../limits.js'
 import type { LogRecord } from '../log/record.js'
-import { compareRevs, generationOf } from './revision.js'
+import {
+  bodyHash,
+  compareRevs,
+  deriveRev,
+  generationOf,
+  isNativeDigest,
+  type ParsedRev,
+  parseRev,
+} from './revision.js'
+import { acceptId } from './validate.js'
 
 /** A leaf of a document's forest of revisions, as the index keeps it. */
 export interface Leaf {
@@ -21,14 +31,6 @@ export interface Leaf {
 /** What names a leaf: a native one its rev, a foreign one its rev and the hash of its body. */
 export type LeafName = Pick<Leaf, 'rev' | 'bodyHash'>
 
-/** What a log knows of one document besides its leaves. */
-export interface Knowledge {
-  /** Revs that have a record of their own in the log, leaves or not. */
-  readonly recorded: ReadonlySet<string>
-  /** The first `limits.ancestors` ancestors of each leaf, and no more: replicas must agree on what is an ancestor. */
-  readonly ancestors: ReadonlySet<string>
-}
-
 /** What to do with a revision from elsewhere. */
 export type MergePlan =
   /** Nothing: it is a leaf here, or an ancestor of one. */
@@ -39,6 +41,21 @@ export type MergePlan =
   | { readonly result: 'detached' }
   /** Append it, with this path in place of its own. */
   | { readonly result: 'new'; readonly path: readonly string[] }
+
+/** A revision from elsewhere, and what is known here of its document. */
+export interface MergeInput {
+  readonly leaves: readonly Leaf[]
+  readonly incoming: LogRecord
+  /** The sender did not cut the path. */
+  readonly whole: boolean
+  /** Whether a record here carries this rev, as a leaf or superseded. Asked only where `needsKnowledge` says so. */
+  isRecorded(rev: string): boolean
+  /**
+   * Whether this rev is among the first `limits.ancestors` ancestors of a leaf, and not further back: replicas must
+   * agree on it. Asked only where `needsKnowledge` says so.
+   */
+  isAncestor(rev: string): boolean
+}
 
 /** What a record does to the leaves of its document. */
 export interface Applied {
@@ -107,69 +124,78 @@ export function applyRecord(leaves: readonly Leaf[], seq: number, record: LogRec
     seq,
     bodySeq: known === undefined || known.bodySeq === 0 ? held : known.bodySeq,
   }
-  const kept = leaves.filter((other) => other !== known && !superseded.includes(other))
+  const kept = leaves.filter((other) => other !== known && !inPath(other.rev))
   return { leaves: sortLeaves([...kept, leaf]), superseded }
 }
 
 /**
- * What to do with a revision from elsewhere, where the leaves alone tell: always when it follows the newest leaf, and
- * when the document is not known at all. Undefined where they do not: then load what `planMerge` needs.
+ * Whether planning this merge takes more than the leaves. Not when the document is unknown here, nor when the revision
+ * is a leaf, nor when it follows one and no leaf can descend from it: the common cases.
  */
-export function planMergeByLeaves(
-  leaves: readonly Leaf[],
-  record: LogRecord,
-  options: { readonly whole: boolean },
-): MergePlan | undefined {
-  if (leaves.length === 0) return planUnattached(record, options.whole)
-  const known = leaves.find((leaf) => isSame(leaf, record))
-  const fork = lastLeafInPath(leaves, record)
-  if (known !== undefined) {
-    // Paths of foreign revs are as long as somebody's history of them: this one may know better what is superseded.
-    if (fork >= 0) return { result: 'new', path: record.path.slice(0, fork + 1) }
-    return { result: known.bodySeq === 0 && record.kind === 'revision' ? 'supplied' : 'known' }
-  }
-  if (fork < 0 || mayBeAncestor(leaves, record)) return undefined
-  return { result: 'new', path: record.path.slice(0, fork + 1) }
+export function needsKnowledge(leaves: readonly Leaf[], incoming: LogRecord): boolean {
+  if (leaves.length === 0 || leaves.some((leaf) => isSame(leaf, incoming))) return false
+  return lastLeafInPath(leaves, incoming.path) < 0 || mayBeAncestor(leaves, incoming)
 }
 
 /**
- * What to do with a revision from elsewhere, one that `checkRevision` passed. `whole` says that its path is not cut.
- * Past `limits.ancestors` generations an ancestor may come back as a leaf, at every replica alike.
+ * What to do with a revision from elsewhere, one that `checkRevision` passed. Pure. More than `limits.ancestors`
+ * generations on, an ancestor may come back as a leaf, at every replica alike.
  */
-export function planMerge(
-  leaves: readonly Leaf[],
-  record: LogRecord,
-  options: { readonly whole: boolean; readonly knowledge: Knowledge },
-): MergePlan {
-  const plan = planMergeByLeaves(leaves, record, options)
-  if (plan !== undefined) return plan
-  const { knowledge, whole } = options
-  if (knowledge.ancestors.has(record.rev)) return { result: 'known' }
-  const fork = lastLeafInPath(leaves, record)
-  const recorded = fork >= 0 ? fork : record.path.findIndex((rev) => knowledge.recorded.has(rev))
-  if (recorded < 0) return planUnattached(record, whole)
-  return { result: 'new', path: record.path.slice(0, recorded + 1) }
+export function planMerge(input: MergeInput): MergePlan {
+  const { leaves, incoming } = input
+  const { path } = incoming
+  const lastLeaf = lastLeafInPath(leaves, path)
+  const known = leaves.find((leaf) => isSame(leaf, incoming))
+  if (known !== undefined) {
+    // Paths of foreign revs are as long as somebody's history of them: this one may know better what is superseded.
+    if (lastLeaf >= 0) return { result: 'new', path: path.slice(0, lastLeaf + 1) }
+    return { result: known.bodySeq === 0 && incoming.kind === 'revision' ? 'supplied' : 'known' }
+  }
+  if (mayBeAncestor(leaves, incoming) && input.isAncestor(incoming.rev)) return { result: 'known' }
+  if (lastLeaf >= 0) return { result: 'new', path: path.slice(0, lastLeaf + 1) }
+  const recorded = leaves.length === 0 ? -1 : path.findIndex((rev) => input.isRecorded(rev))
+  if (recorded >= 0) return { result: 'new', path: path.slice(0, recorded + 1) }
+  const oldest = path.at(-1) ?? incoming.rev
+  const cut = !input.whole && path.length < limits.ancestors && generationOf(oldest) > 1
+  return cut ? { result: 'detached' } : { result: 'new', path: path.slice(0, limits.ancestors) }
 }
 
-function planUnattached(record: LogRecord, whole: boolean): MergePlan {
-  const oldest = record.path.at(-1) ?? record.rev
-  if (!whole && record.path.length < limits.ancestors && generationOf(oldest) > 1)
-    return { result: 'detached' }
-  return { result: 'new', path: record.path.slice(0, limits.ancestors) }
+/**
+ * Checks a revision from elsewhere: its id, its rev and path, and its body (which `acceptBody` took in) against its
+ * digest or hash. What a stub claims of a body, and all ancestors but the parent, cannot be checked.
+ * @throws RevisionRefusedError
+ */
+export function checkRevision(record: LogRecord): void {
+  const { kind, id, rev, path, deleted, body, bodyHash: hash } = record
+  const refuse = (detail: string): never => {
+    throw new RevisionRefusedError(id, rev, detail)
+  }
+  checkId(record)
+  const parsed = parseRev(rev) ?? refuse('the rev is malformed')
+  checkPath(parsed, path, refuse)
+  if ((kind === 'revision') !== (body !== undefined)) refuse('a revision has a body and a stub has none')
+  if (hash !== undefined) {
+    if (hash.length !== 32) refuse('the hash of its body is not 32 bytes')
+    if (body !== undefined && compareBytes(bodyHash(deleted, body), hash) !== 0)
+      refuse('the body does not fit its hash')
+    return
+  }
+  if (!isNativeDigest(parsed.digest)) refuse('the digest is foreign, and there is no hash of the body')
+  if (parsed.generation > 1 && path.length === 0) refuse('the parent is missing')
+  if (body !== undefined && deriveRev(path[0], deleted, body) !== rev) refuse('the body does not fit the rev')
 }
 
 /** Where the path meets the last of the leaves that it supersedes; -1 when it meets none. */
-function lastLeafInPath(leaves: readonly Leaf[], record: LogRecord): number {
-  const { path } = record
+function lastLeafInPath(leaves: readonly Leaf[], path: readonly string[]): number {
   if (leaves.length === 1) return path.indexOf(leaves[0]!.rev)
   const revs = new Set(leaves.map((leaf) => leaf.rev))
   return path.findLastIndex((rev) => revs.has(rev))
 }
 
 /** Only a leaf that the revision does not supersede, and of no lower generation, can descend from it. */
-function mayBeAncestor(leaves: readonly Leaf[], record: LogRecord): boolean {
-  const generation = generationOf(record.rev)
-  const inPath = containment(record.path)
+function mayBeAncestor(leaves: readonly Leaf[], incoming: LogRecord): boolean {
+  const generation = generationOf(incoming.rev)
+  const inPath = containment(incoming.path)
   return leaves.some((leaf) => {
     const other = generationOf(leaf.rev)
     return (other > generation || other === limits.generation) && !inPath(leaf.rev)
@@ -199,4 +225,28 @@ function containment(path: readonly string[]): (rev: string) => boolean {
   if (path.length <= 8) return (rev) => path.includes(rev)
   const revs = new Set(path)
   return (rev) => revs.has(rev)
+}
+
+function checkId({ id, rev }: LogRecord): void {
+  try {
+    acceptId(id)
+  } catch (cause) {
+    if (!(cause instanceof DocumentInvalidError)) throw cause
+    throw new RevisionRefusedError(id, rev, `the id ${cause.detail}`)
+  }
+}
+
+function checkPath(child: ParsedRev, path: readonly string[], refuse: (detail: string) => never): void {
+  if (path.length > limits.ancestors) refuse(`the path is longer than ${limits.ancestors}`)
+  let { generation } = child
+  for (const rev of path) {
+    const parsed = parseRev(rev) ?? refuse('the path has a malformed rev')
+    const stays = generation === limits.generation && parsed.generation === generation
+    if (parsed.generation !== generation - 1 && !stays) refuse('the path skips a generation')
+    generation = parsed.generation
+  }
+  // Below the highest generation no rev can come twice.
+  if (child.generation !== limits.generation) return
+  const rev = `${child.generation}-${child.digest}`
+  if (path.includes(rev) || new Set(path).size !== path.length) refuse('the path goes in a circle')
 }
