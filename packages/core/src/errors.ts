@@ -188,3 +188,14 @@ export class RevisionRefusedError extends MynahError {
     super('MYNAH_REVISION_REFUSED', `Revision ${rev} of ${JSON.stringify(id)} is refused: ${detail}`)
   }
 }
+
+/** The index does not hold together; it can be rebuilt from the log (`verify({ repair: true })`, or the next open). */
+export class IndexCorruptError extends MynahError {
+  override readonly name = 'IndexCorruptError'
+  constructor(
+    readonly detail: string,
+    options?: ErrorOptions,
+  ) {
+    super('MYNAH_INDEX_CORRUPT', `The index is corrupt: ${detail}`, options)
+  }
+}

@@ -1,5 +1,5 @@
-import type { MynahError } from '../errors.js'
 import type { Position } from '../changes/positions.js'
+import type { MynahError } from '../errors.js'
 import type { LogRecord } from '../log/record.js'
 
 /** How far one direction of replication with one other replica has come; valid only while both positions hold. */

@@ -1,0 +1,83 @@
+import type { Leaf } from '../document/tree.js'
+import type { DocumentIndex } from '../index/document-index.js'
+import type { Entry } from '../index/entry.js'
+import type { Log } from '../log/log.js'
+import type { LogRecord } from '../log/record.js'
+import { pathOf, readable } from './ancestry.js'
+
+/** A document at its newest change. */
+export interface ChangedDocument {
+  readonly seq: number
+  readonly id: string
+  readonly entry: Entry
+}
+
+/** Where a document stands in the feed: the newest place of any of its leaves. */
+export function changeSeq(entry: Entry): number {
+  let newest = 0
+  for (const leaf of entry.leaves) if (leaf.seq > newest) newest = leaf.seq
+  return newest
+}
+
+/**
+ * Documents whose newest change lies past `since` and not past `until`, in order of seq, in batches; each batch comes
+ * with the seq that it covers up to, and may be empty. A document that changes again while this runs drops out: its
+ * newest place is past `until`.
+ */
+export async function* changedDocuments(
+  log: Log,
+  index: DocumentIndex,
+  since: number,
+  until: number,
+): AsyncGenerator<{ readonly documents: readonly ChangedDocument[]; readonly seq: number }> {
+  for await (const batch of log.scan(since + 1, until)) {
+    const changes = batch.filter(({ record }) => !record.supplies)
+    const entries = await index.lookup([...new Set(changes.map(({ record }) => record.id))])
+    const documents: ChangedDocument[] = []
+    for (const { seq, record } of changes) {
+      const entry = entries.get(record.id)
+      if (entry && changeSeq(entry) === seq) documents.push({ seq, id: record.id, entry })
+    }
+    yield { documents, seq: batch.at(-1)?.seq ?? since }
+  }
+}
+
+/**
+ * A leaf as a record to send: with its body where asked and held, else a stub, and with its path back to a revision
+ * recorded at or below `since`, else its whole path.
+ */
+export async function leafRecord(
+  log: Log,
+  index: DocumentIndex,
+  id: string,
+  leaf: Leaf,
+  options: { readonly bodies: boolean; readonly since: number },
+): Promise<LogRecord> {
+  const bodySeq = options.bodies && leaf.bodySeq !== 0 ? leaf.bodySeq : leaf.seq
+  const record = (await readable(log, bodySeq)) ?? (await readable(log, leaf.seq))
+  const path = await pathOf(log, index, id, leaf, options.since)
+  const common = {
+    id,
+    rev: leaf.rev,
+    path,
+    deleted: leaf.deleted,
+    at: record?.at ?? 0,
+    origin: record?.origin ?? '0'.repeat(32),
+    supplies: false,
+    continues: false,
+    ...(leaf.bodyHash && { bodyHash: leaf.bodyHash }),
+  }
+  const body = options.bodies ? record?.body : undefined
+  return body === undefined ? { ...common, kind: 'stub' } : { ...common, kind: 'revision', body }
+}
+
+/** A rough count of the bytes that a body takes before compression. */
+export function bodyBytes(value: unknown): number {
+  if (typeof value === 'string') return value.length + 2
+  if (value instanceof Uint8Array) return value.length
+  if (typeof value === 'bigint') return value.toString(16).length
+  if (typeof value !== 'object' || value === null || value instanceof Date) return 8
+  let bytes = 2
+  for (const [member, item] of Object.entries(value)) bytes += member.length + bodyBytes(item)
+  return bytes
+}

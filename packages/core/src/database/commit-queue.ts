@@ -1,0 +1,122 @@
+import type { GatheredKnowledge } from '../changes/ancestry.js'
+import { ClosedError } from '../errors.js'
+import type { Context } from './context.js'
+import { GroupPlan } from './plan.js'
+
+/** One caller's part of a commit group. */
+export interface Work<R> {
+  readonly ids: readonly string[]
+  /** Not acknowledged before it is fsynced, also where the database is relaxed. */
+  readonly sync: boolean
+  /** Gathers what the plan needs beyond the entries, in the queue: nothing is written meanwhile. */
+  readonly prepare?: (plan: GroupPlan) => Promise<ReadonlyMap<string, GatheredKnowledge>>
+  /** Adds to the group's plan; throws to refuse its own part, before it added anything. */
+  readonly plan: (plan: GroupPlan, knowledge: ReadonlyMap<string, GatheredKnowledge>) => R
+}
+
+interface Waiting {
+  readonly work: Work<unknown>
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Ids in one group, about: a larger request goes whole. */
+const GROUP_IDS = 4_096
+/** Entries gathered in the index past which writes wait for its flush. */
+const PENDING_ENTRIES_MAX = 65_536
+const nothingKnown: ReadonlyMap<string, GatheredKnowledge> = new Map()
+
+/**
+ * The one writer. Requests that come while a group is being written form the next group: planned together, appended
+ * with one fsync, then told to the index, then acknowledged.
+ */
+export class CommitQueue {
+  readonly #context: Context
+  readonly #committed: () => void
+  #waiting: Waiting[] = []
+  readonly #exclusive: (() => Promise<void>)[] = []
+  #running: Promise<void> | undefined
+  #closed = false
+
+  constructor(context: Context, committed: () => void) {
+    this.#context = context
+    this.#committed = committed
+  }
+
+  submit<R>(work: Work<R>): Promise<R> {
+    if (this.#closed) return Promise.reject(new ClosedError())
+    return new Promise<R>((resolve, reject) => {
+      this.#waiting.push({ work, resolve: resolve as (value: unknown) => void, reject })
+      this.#running ??= this.#run()
+    })
+  }
+
+  /** Runs between two groups, when nothing else writes. */
+  alone(run: () => Promise<void>): Promise<void> {
+    if (this.#closed) return Promise.reject(new ClosedError())
+    return new Promise((resolve, reject) => {
+      this.#exclusive.push(() => run().then(resolve, reject))
+      this.#running ??= this.#run()
+    })
+  }
+
+  /** Refuses new work and resolves when all that was submitted is done. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    // Calls made in the same turn share the first group.
+    await Promise.resolve()
+    while (this.#waiting.length > 0 || this.#exclusive.length > 0) {
+      await this.#exclusive.shift()?.()
+      const group = this.#take()
+      try {
+        if (group.length > 0) await this.#commit(group)
+      } catch (error) {
+        for (const { reject } of group) reject(error)
+      }
+      await this.#context.env.yield()
+    }
+    this.#running = undefined
+  }
+
+  #take(): Waiting[] {
+    let ids = 0
+    let count = 0
+    while (count < this.#waiting.length && (count === 0 || ids < GROUP_IDS)) {
+      ids += this.#waiting[count]!.work.ids.length
+      count += 1
+    }
+    const group = this.#waiting.slice(0, count)
+    this.#waiting = this.#waiting.slice(count)
+    return group
+  }
+
+  async #commit(group: readonly Waiting[]): Promise<void> {
+    const { log, index, env, origin } = this.#context
+    const entries = await index.lookup(group.flatMap(({ work }) => work.ids))
+    const plan = new GroupPlan({ origin, at: env.now(), firstSeq: log.head + 1, entries })
+    const answers: (() => void)[] = []
+    for (const { work, resolve, reject } of group) {
+      try {
+        const knowledge = work.prepare ? await work.prepare(plan) : nothingKnown
+        const value = work.plan(plan, knowledge)
+        answers.push(() => resolve(value))
+      } catch (error) {
+        answers.push(() => reject(error))
+      }
+    }
+    const sync = group.some(({ work }) => work.sync)
+    if (plan.records.length > 0) {
+      await log.append(plan.records, { sync })
+      index.apply(plan.commit())
+    }
+    // What a request found done already may have been written without an fsync.
+    if (sync && log.synced < log.head) await log.sync()
+    for (const answer of answers) answer()
+    if (plan.records.length > 0) this.#committed()
+    if (index.pending > PENDING_ENTRIES_MAX) await index.flush()
+  }
+}

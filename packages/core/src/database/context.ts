@@ -1,0 +1,22 @@
+import type { Env } from '../env/env.js'
+import type { DocumentIndex } from '../index/document-index.js'
+import type { Log } from '../log/log.js'
+import type { Manifest } from '../log/manifest.js'
+import type { BodySource } from './replica.js'
+
+/** What the parts of one open database share. */
+export interface Context {
+  readonly env: Env
+  readonly manifest: Manifest
+  readonly log: Log
+  /** Replaced when it is rebuilt. */
+  index: DocumentIndex
+  /** The database's id: the origin of what is written here. */
+  readonly origin: string
+  readonly readOnly: boolean
+  /** Whether a put is acknowledged only when fsynced. */
+  readonly sync: boolean
+  mode: 'peer' | 'mirror'
+  /** Who fetches bodies that are known and not held; set by replication. */
+  source: BodySource | undefined
+}

@@ -1,0 +1,77 @@
+import { type GatheredKnowledge, knowledgeOf } from '../changes/ancestry.js'
+import { positionAt } from '../changes/positions.js'
+import { checkRevision, needsKnowledge } from '../document/tree.js'
+import { MynahError, RevisionRefusedError } from '../errors.js'
+import type { LogRecord } from '../log/record.js'
+import type { CommitQueue } from './commit-queue.js'
+import type { Context } from './context.js'
+import type { GroupPlan } from './plan.js'
+import type { MergeOptions, MergeOutcome, MergeReport } from './replica.js'
+
+/** Takes revisions from elsewhere as one commit: checks each, plans what is new, and resolves when it is durable. */
+export async function mergeRecords(
+  context: Context,
+  queue: CommitQueue,
+  records: readonly LogRecord[],
+  options: MergeOptions = {},
+): Promise<MergeReport> {
+  const refusals = records.map((record) => refusalOf(record, options))
+  const accepted = records.filter((_, i) => refusals[i] === undefined)
+  let before = 0
+  let after = 0
+  const outcomes = await queue.submit({
+    ids: accepted.map((record) => record.id),
+    sync: true,
+    prepare: (plan) => gather(context, plan, accepted),
+    plan(plan, knowledge) {
+      before = plan.lastSeq
+      const results = accepted.map((record) => plan.merge(record, knowledge.get(record.id), options))
+      after = plan.lastSeq
+      return results
+    },
+  })
+  const inOrder = outcomes.values()
+  return {
+    outcomes: refusals.map((error) =>
+      error ? { result: 'refused', error } : (inOrder.next().value as MergeOutcome),
+    ),
+    before,
+    position: positionAt(context.log.incarnations, after),
+  }
+}
+
+function refusalOf(record: LogRecord, options: MergeOptions): MynahError | undefined {
+  try {
+    checkRevision(record)
+  } catch (error) {
+    if (error instanceof MynahError) return error
+    throw error
+  }
+  const bodiless = options.from === 'peer' && record.body === undefined
+  return bodiless ? new RevisionRefusedError(record.id, record.rev, 'a push carries bodies') : undefined
+}
+
+/** For documents where the leaves alone do not tell what a record is: all that is known of their revisions. */
+async function gather(
+  { log, index }: Context,
+  plan: GroupPlan,
+  records: readonly LogRecord[],
+): Promise<ReadonlyMap<string, GatheredKnowledge>> {
+  const seen = new Set<string>()
+  const unclear = new Set<string>()
+  for (const record of records) {
+    if (seen.has(record.id) || needsKnowledge(plan.leaves(record.id), record)) unclear.add(record.id)
+    seen.add(record.id)
+  }
+  const knowledge = new Map<string, GatheredKnowledge>()
+  for (const id of unclear) {
+    knowledge.set(id, await knowledgeOf(log, index, id, (await index.get(id))?.leaves ?? []))
+  }
+  // Parts of this group that were planned before are not in the log yet.
+  for (const record of plan.records) {
+    const known = knowledge.get(record.id)
+    known?.recorded.add(record.rev)
+    for (const rev of record.path) known?.ancestors.add(rev)
+  }
+  return knowledge
+}

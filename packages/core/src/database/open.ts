@@ -1,0 +1,173 @@
+import { toHex } from '../bytes/hex.js'
+import type { Env } from '../env/env.js'
+import { nodeEnv } from '../env/node-env.js'
+import { IndexCorruptError, NotFoundError } from '../errors.js'
+import type { DocumentIndex } from '../index/document-index.js'
+import type { DerivedStore } from '../index/level.js'
+import { type Log, openLog } from '../log/log.js'
+import { Manifest } from '../log/manifest.js'
+import { memoryStorage } from '../storage/memory-storage.js'
+import { nodeStorage } from '../storage/node-storage.js'
+import type { Storage, StorageLock } from '../storage/storage.js'
+import type { Context } from './context.js'
+import type { Database } from './database.js'
+import { EmbeddedDatabase, type Housekeeping } from './embedded-database.js'
+import { type IndexHome, indexHome, replay } from './index-home.js'
+import { verify } from './verify.js'
+
+export interface OpenOptions {
+  /** Remembered. Default: as remembered, else 'peer'. */
+  readonly mode?: 'peer' | 'mirror'
+  /** Default true. */
+  readonly createIfMissing?: boolean
+  /** Default false. */
+  readonly readOnly?: boolean
+  /** 'sync' (the default): a resolved write survives power loss. 'relaxed': it survives the end of the process. */
+  readonly durability?: 'sync' | 'relaxed'
+  /** Decoded shards and index entries kept in RAM, bytes. Default 32 MiB. */
+  readonly cacheBytes?: number
+  /** Raw bytes sealed into one shard. Default 64 KiB. */
+  readonly shardBytes?: number
+  /** The port under the log. Default: files in the folder `location`; RAM for ':memory:'. */
+  readonly storage?: Storage
+  /** Opens the store of derived data. Default: `level`. */
+  readonly level?: (location: string) => DerivedStore
+  /** Clock, randomness and timers. */
+  readonly env?: Env
+}
+
+const CACHE_BYTES = 32 * 1024 * 1024
+const SHARD_BYTES = 64 * 1024
+
+/**
+ * Opens a database in the folder `location`, or creates it; ':memory:' keeps everything in RAM and behaves the same.
+ *
+ * @throws LockedError, NotFoundError, ManifestCorruptError, FormatUnknownError, StorageError
+ */
+export async function open(location: string, options: OpenOptions = {}): Promise<Database> {
+  if (typeof location !== 'string' || location === '')
+    throw new TypeError('location must be a folder or ":memory:"')
+  const storage = options.storage ?? (location === ':memory:' ? memoryStorage() : nodeStorage(location))
+  const mayCreate = options.createIfMissing !== false && options.readOnly !== true
+  if (!mayCreate && (await storage.list()).length === 0) throw new NotFoundError(location)
+  const lock = await storage.lock()
+  try {
+    return await openLocked(location, storage, lock, mayCreate, options)
+  } catch (error) {
+    await storage.close()
+    await lock.release()
+    throw error
+  }
+}
+
+async function openLocked(
+  location: string,
+  storage: Storage,
+  lock: StorageLock,
+  mayCreate: boolean,
+  options: OpenOptions,
+): Promise<Database> {
+  const env = options.env ?? nodeEnv
+  const manifest = await manifestOf(location, storage, env, mayCreate, options)
+  const cacheBytes = options.cacheBytes ?? CACHE_BYTES
+  let log: Log | undefined
+  const home = indexHome({
+    location,
+    level: options.level,
+    env,
+    cacheBytes: Math.ceil(cacheBytes / 4),
+    whenSynced: async (seq) => {
+      if (log && log.synced < seq) await log.sync()
+    },
+  })
+  const readOnly = options.readOnly === true
+  let index = await openIndex(manifest, home, readOnly)
+  try {
+    log = await openLog({
+      storage,
+      env,
+      manifest,
+      watermark: index.root.seq,
+      readOnly,
+      shardBytes: options.shardBytes ?? SHARD_BYTES,
+      cacheBytes: cacheBytes - Math.ceil(cacheBytes / 4),
+    })
+    if (index.root.seq > log.head) index = await renewIndex(manifest, home, index)
+    await replay(log, index, { flush: !readOnly })
+  } catch (error) {
+    await index.abandon()
+    await log?.close()
+    throw error
+  }
+  const context: Context = {
+    env,
+    manifest,
+    log,
+    index,
+    origin: manifest.data.id,
+    readOnly,
+    sync: options.durability !== 'relaxed',
+    mode: manifest.data.mode,
+    source: undefined,
+  }
+  return new EmbeddedDatabase(context, housekeeping(context, home, storage, lock))
+}
+
+async function manifestOf(
+  location: string,
+  storage: Storage,
+  env: Env,
+  mayCreate: boolean,
+  options: OpenOptions,
+): Promise<Manifest> {
+  const manifest = await Manifest.load(storage)
+  if (manifest === undefined) {
+    if (!mayCreate) throw new NotFoundError(location)
+    return Manifest.create(storage, {
+      id: toHex(env.randomBytes(16)),
+      mode: options.mode ?? 'peer',
+      created: env.now(),
+    })
+  }
+  const { mode } = options
+  if (mode !== undefined && mode !== manifest.data.mode && !options.readOnly)
+    await manifest.update(() => ({ mode }))
+  return manifest
+}
+
+/** A damaged index is derived from the log anew, under the next number. */
+async function openIndex(manifest: Manifest, home: IndexHome, readOnly: boolean): Promise<DocumentIndex> {
+  try {
+    return await home.open(manifest.data.index)
+  } catch (error) {
+    if (readOnly || !(error instanceof IndexCorruptError)) throw error
+    return renewIndex(manifest, home)
+  }
+}
+
+async function renewIndex(manifest: Manifest, home: IndexHome, old?: DocumentIndex): Promise<DocumentIndex> {
+  await old?.abandon()
+  const before = manifest.data.index
+  await home.remove(before + 1)
+  await manifest.update(() => ({ index: before + 1 }))
+  await home.remove(before)
+  return home.open(before + 1)
+}
+
+function housekeeping(context: Context, home: IndexHome, storage: Storage, lock: StorageLock): Housekeeping {
+  return {
+    async close() {
+      const ends = [
+        () => (context.readOnly ? context.index.abandon() : context.index.close()),
+        () => context.log.close(),
+        () => storage.close(),
+        () => lock.release(),
+      ]
+      const faults: unknown[] = []
+      for (const end of ends) await end().catch((error: unknown) => faults.push(error))
+      if (faults.length > 0) throw faults[0]
+    },
+    verify: (options, queue) => verify(context, home, queue, options),
+    indexBytes: () => home.bytes(context.manifest.data.index),
+  }
+}

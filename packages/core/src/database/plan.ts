@@ -1,0 +1,175 @@
+import { compareBytes } from '../bytes/compare.js'
+import type { GatheredKnowledge } from '../changes/ancestry.js'
+import type { Fields } from '../codec/value.js'
+import { bodyHash, deriveRev } from '../document/revision.js'
+import { applyRecord, type Leaf, planMerge } from '../document/tree.js'
+import { ConflictError, RevisionRefusedError } from '../errors.js'
+import type { IndexCommit } from '../index/document-index.js'
+import type { Entry } from '../index/entry.js'
+import type { EntryChange } from '../index/root.js'
+import { limits } from '../limits.js'
+import type { LogRecord, Sequenced } from '../log/record.js'
+import type { MergeOptions, MergeOutcome } from './replica.js'
+
+/** A put, its document accepted and copied. */
+export interface PutIntent {
+  readonly id: string
+  readonly rev: string | undefined
+  readonly body: Fields
+  readonly overwrite: boolean
+}
+
+/**
+ * The plan of one commit group: what to append to the log and how the index follows. Pure: nothing is read or written,
+ * and a plan whose append fails is thrown away.
+ */
+export class GroupPlan {
+  readonly records: LogRecord[] = []
+  readonly #origin: string
+  readonly #at: number
+  readonly #firstSeq: number
+  readonly #entries: Map<string, Entry>
+  readonly #before = new Map<string, Entry | undefined>()
+  readonly #superseded: { id: string; leaf: Leaf }[] = []
+
+  /** `entries` holds those of every id that is planned, and is changed as the plan grows. */
+  constructor(options: { origin: string; at: number; firstSeq: number; entries: Map<string, Entry> }) {
+    this.#origin = options.origin
+    this.#at = options.at
+    this.#firstSeq = options.firstSeq
+    this.#entries = options.entries
+  }
+
+  /** The seq of the last record planned so far. */
+  get lastSeq(): number {
+    return this.#firstSeq + this.records.length - 1
+  }
+
+  leaves(id: string): readonly Leaf[] {
+    return this.#entries.get(id)?.leaves ?? []
+  }
+
+  /** The rev under which the document now stands. @throws ConflictError */
+  put(intent: PutIntent): string {
+    const leaves = this.leaves(intent.id)
+    const parent = intent.overwrite ? leaves[0] : this.#parentOf(intent, leaves)
+    if (parent === 'retry') return deriveRev(intent.rev, false, intent.body)
+    if (parent && !parent.deleted && sameBody(parent, intent.body)) return parent.rev
+    const rev = deriveRev(parent?.rev, false, intent.body)
+    this.#write(intent.id, rev, parent?.rev, false, intent.body)
+    return rev
+  }
+
+  /** The leaf that a put follows; 'retry' when it has been done already; undefined for a new document. */
+  #parentOf(intent: PutIntent, leaves: readonly Leaf[]): Leaf | 'retry' | undefined {
+    const winner = leaves[0]
+    const live = winner && !winner.deleted ? winner : undefined
+    const parent =
+      intent.rev === undefined ? winner : leaves.find((leaf) => leaf.rev === intent.rev && !leaf.deleted)
+    if (intent.rev === undefined ? !live : parent) return parent
+    const repeated = deriveRev(intent.rev, false, intent.body)
+    if (leaves.some((leaf) => leaf.rev === repeated && !leaf.bodyHash)) return 'retry'
+    throw new ConflictError(intent.id, winner?.rev)
+  }
+
+  /** The tombstone's rev; undefined when nothing is there to delete. @throws ConflictError */
+  delete(id: string, rev: string | undefined): string | undefined {
+    const leaves = this.leaves(id)
+    const target = rev === undefined ? leaves[0] : leaves.find((leaf) => leaf.rev === rev && !leaf.deleted)
+    if (target && !target.deleted) {
+      const tombstone = deriveRev(target.rev, true, {})
+      this.#write(id, tombstone, target.rev, true, {})
+      return tombstone
+    }
+    if (rev === undefined || leaves.length === 0) return undefined
+    const repeated = deriveRev(rev, true, {})
+    if (leaves.some((leaf) => leaf.rev === repeated)) return repeated
+    throw new ConflictError(id, leaves[0]?.rev)
+  }
+
+  /**
+   * Takes a revision from elsewhere, which `checkRevision` has passed. `knowledge` is needed where the leaves alone do
+   * not tell, and where the same plan takes another revision of the document.
+   */
+  merge(record: LogRecord, knowledge: GatheredKnowledge | undefined, options: MergeOptions): MergeOutcome {
+    const leaves = this.leaves(record.id)
+    const plan = planMerge({
+      leaves,
+      incoming: record,
+      whole: options.whole === true,
+      isRecorded: (rev) => required(knowledge, record).recorded.has(rev),
+      isAncestor: (rev) => required(knowledge, record).ancestors.has(rev),
+    })
+    if (plan.result === 'known' || plan.result === 'detached') return plan
+    if (plan.result === 'supplied') {
+      this.#add({ ...record, path: [], at: this.#at, supplies: true, continues: false })
+      return plan
+    }
+    const others = leaves.filter((leaf) => !leaf.deleted && !plan.path.includes(leaf.rev))
+    if (options.from === 'peer' && !record.deleted && others.length >= limits.liveLeaves) {
+      const error = new RevisionRefusedError(
+        record.id,
+        record.rev,
+        `the document has ${others.length} conflicts`,
+      )
+      return { result: 'refused', error }
+    }
+    this.#add({ ...record, path: plan.path, at: this.#at, supplies: false, continues: false })
+    knowledge?.recorded.add(record.rev)
+    for (const rev of plan.path) knowledge?.ancestors.add(rev)
+    return { result: 'new' }
+  }
+
+  /** What the index has to take when the records are in the log. */
+  commit(): IndexCommit {
+    const changes: EntryChange[] = []
+    for (const [id, before] of this.#before) changes.push({ id, before, after: this.#entries.get(id)! })
+    return { changes, superseded: this.#superseded, seq: this.lastSeq }
+  }
+
+  #write(id: string, rev: string, parent: string | undefined, deleted: boolean, body: Fields): void {
+    this.#add({
+      kind: 'revision',
+      id,
+      rev,
+      path: parent === undefined ? [] : [parent],
+      deleted,
+      at: this.#at,
+      origin: this.#origin,
+      supplies: false,
+      continues: false,
+      body,
+    })
+  }
+
+  #add(record: LogRecord): void {
+    this.records.push(record)
+    this.#follow(this.lastSeq, record)
+  }
+
+  #follow(seq: number, record: LogRecord): void {
+    const before = this.#entries.get(record.id)
+    if (!this.#before.has(record.id)) this.#before.set(record.id, before)
+    const { leaves, superseded } = applyRecord(before?.leaves ?? [], seq, record)
+    this.#entries.set(record.id, { leaves })
+    for (const leaf of superseded) this.#superseded.push({ id: record.id, leaf })
+  }
+
+  /** How the index follows records that are in the log already. */
+  static replay(records: readonly Sequenced[], entries: Map<string, Entry>): IndexCommit {
+    const plan = new GroupPlan({ origin: '', at: 0, firstSeq: 0, entries })
+    for (const { seq, record } of records) plan.#follow(seq, record)
+    return { ...plan.commit(), seq: records.at(-1)!.seq }
+  }
+}
+
+/** Whether a live leaf has this body: told from its digest alone. */
+function sameBody(leaf: Leaf, body: Fields): boolean {
+  if (leaf.bodyHash) return compareBytes(leaf.bodyHash, bodyHash(false, body)) === 0
+  return leaf.rev === deriveRev(leaf.parent, false, body)
+}
+
+function required(knowledge: GatheredKnowledge | undefined, record: LogRecord): GatheredKnowledge {
+  if (knowledge === undefined) throw new Error(`nothing was gathered about ${JSON.stringify(record.id)}`)
+  return knowledge
+}

@@ -1,0 +1,269 @@
+import { readable } from '../changes/ancestry.js'
+import type { Fields } from '../codec/value.js'
+import { conflictsOf, type Leaf } from '../document/tree.js'
+import { acceptId, copyFields } from '../document/validate.js'
+import { MynahError, StaleError, UnreachableError } from '../errors.js'
+import type { Entry } from '../index/entry.js'
+import type { LogRecord } from '../log/record.js'
+import type { Context } from './context.js'
+import type { Document, ListOptions, Read, ReadOptions, Stored } from './documents.js'
+import type { BodySource, MergeReport } from './replica.js'
+
+const WAIT_MS = 2_000
+const LIST_BATCH = 256
+
+/** Takes what a read fetched into the database. */
+export type Keep = (records: readonly LogRecord[]) => Promise<MergeReport>
+
+/** What a read came to; without rev and body where there is no document. */
+interface Found {
+  readonly rev?: string
+  readonly body?: Fields
+  readonly current: boolean
+  readonly from: 'local' | 'mirror'
+  readonly asOf: Date | undefined
+}
+
+/** Reads at each freshness: from what is held, and from a mirror where that is asked for or needed. */
+export class Reader {
+  readonly #context: Context
+  readonly #keep: Keep
+
+  constructor(context: Context, keep: Keep) {
+    this.#context = context
+    this.#keep = keep
+  }
+
+  /** The document at once when RAM has it and it is current; undefined says nothing. */
+  hot(id: string): Stored | undefined {
+    if (!this.#covers(id)) return undefined
+    const leaf = this.#context.index.cached(id)?.leaves[0]
+    if (leaf === undefined || leaf.deleted || leaf.bodySeq === 0) return undefined
+    const record = this.#context.log.hot(leaf.bodySeq)
+    return record && assemble(id, leaf.rev, plain(record))
+  }
+
+  async read(id: string, options: ReadOptions = {}): Promise<Read> {
+    acceptId(id)
+    options.signal?.throwIfAborted()
+    const found =
+      options.rev === undefined
+        ? await this.#winner(id, options)
+        : await this.#revision(id, options.rev, options)
+    const leaves = (await this.#context.index.get(id))?.leaves ?? []
+    if (!found.current && options.strict) throw new StaleError(id)
+    const { rev, body, current, asOf, from } = found
+    return {
+      ...(rev !== undefined && body && { doc: assemble(id, rev, body) }),
+      current,
+      asOf,
+      deleted: leaves[0]?.deleted ?? false,
+      conflicts: conflictsOf(leaves).map((leaf) => leaf.rev),
+      from,
+    }
+  }
+
+  async getMany(ids: Iterable<string>, options?: ReadOptions): Promise<(Stored | undefined)[]> {
+    const wanted = [...ids]
+    for (const id of wanted) acceptId(id)
+    const entries = await this.#context.index.lookup(wanted)
+    await this.#fetchMissing(wanted, entries, options)
+    const docs: (Stored | undefined)[] = []
+    for (let i = 0; i < wanted.length; i += LIST_BATCH) {
+      const slice = wanted.slice(i, i + LIST_BATCH)
+      docs.push(...(await Promise.all(slice.map(async (id) => (await this.read(id, options)).doc))))
+    }
+    return docs
+  }
+
+  /** One question for all that is known and not held, rather than one each. */
+  async #fetchMissing(
+    ids: readonly string[],
+    entries: Map<string, Entry>,
+    options: ReadOptions = {},
+  ): Promise<void> {
+    const source = this.#context.source
+    if (!source || (options.freshness ?? 'index') !== 'index' || options.rev !== undefined) return
+    const missing = ids.flatMap((id) => {
+      const leaf = entries.get(id)?.leaves[0]
+      return leaf && !leaf.deleted && leaf.bodySeq === 0 ? [named(id, leaf)] : []
+    })
+    if (missing.length === 0) return
+    await this.#ask(options, async (signal) => this.#keep(await source.fetch(missing, { signal })))
+  }
+
+  async *list(options: ListOptions = {}): AsyncGenerator<Stored> {
+    const { index, log } = this.#context
+    let left = options.limit ?? Number.POSITIVE_INFINITY
+    if (left <= 0) return
+    for await (const [id, entry] of index.range(options, options.reverse)) {
+      options.signal?.throwIfAborted()
+      const leaf = entry.leaves[0]
+      if (leaf === undefined || leaf.deleted) continue
+      let doc: Stored | undefined
+      if (leaf.bodySeq !== 0) doc = assemble(id, leaf.rev, plain(await log.read(leaf.bodySeq)))
+      else if (options.missing === 'fetch') {
+        doc = (await this.read(id, options.signal ? { signal: options.signal } : {})).doc
+      }
+      if (doc === undefined) continue
+      yield doc
+      left -= 1
+      if (left === 0) return
+    }
+  }
+
+  /** Whether the index speaks for this id: it covers it, or there is nobody else to ask. */
+  #covers(id: string): boolean {
+    const { source, mode, manifest } = this.#context
+    if (source) return source.covers(id)
+    return mode === 'mirror' || manifest.data.replication.mirrors.length === 0
+  }
+
+  #asOf(id: string): Date | undefined {
+    const { source, env } = this.#context
+    if (source) return source.asOf()
+    return this.#covers(id) ? new Date(env.now()) : undefined
+  }
+
+  async #winner(id: string, options: ReadOptions): Promise<Found> {
+    const freshness = options.freshness ?? 'index'
+    const covered = this.#covers(id)
+    const known = (await this.#context.index.get(id))?.leaves[0]
+    if (freshness !== 'mirror' && covered) {
+      const about = { current: true, from: 'local', asOf: this.#asOf(id) } as const
+      const found: Found | undefined = known ? await this.#held(id, known, about) : about
+      if (found) return found
+    }
+    const nothing = { current: false, from: 'local', asOf: this.#asOf(id) } as const
+    if (freshness === 'local') return (await this.#newestHeld(id)) ?? nothing
+    const { source } = this.#context
+    let cause: unknown
+    if (source) {
+      try {
+        const whole = freshness === 'mirror' || !covered || known === undefined
+        return await this.#ask(options, (signal) =>
+          this.#fetch(id, whole ? undefined : known, source, signal),
+        )
+      } catch (error) {
+        options.signal?.throwIfAborted()
+        if (!(error instanceof MynahError)) throw error
+        cause = error
+      }
+    }
+    const stale = await this.#newestHeld(id)
+    if (stale === undefined) throw new UnreachableError(id, { cause })
+    return stale
+  }
+
+  /** Asks a mirror for one leaf, or for all of the document, keeps the answer, and gives the winner as it is then. */
+  async #fetch(
+    id: string,
+    leaf: Leaf | undefined,
+    source: BodySource,
+    signal: AbortSignal,
+  ): Promise<Found | undefined> {
+    const records = leaf
+      ? await source.fetch([named(id, leaf)], { signal })
+      : await source.fetchDocument(id, { signal })
+    await this.#keep(records)
+    const winner = (await this.#context.index.get(id))?.leaves[0]
+    const about = { current: true, from: 'mirror', asOf: new Date(this.#context.env.now()) } as const
+    if (winner === undefined) return about
+    const found = await this.#held(id, winner, about)
+    if (found) return found
+    // The log may have lost what the index says it holds.
+    const fetched = records.find((record) => record.rev === winner.rev && record.body !== undefined)
+    if (fetched) return { rev: winner.rev, body: plain(fetched), ...about }
+    throw new UnreachableError(id)
+  }
+
+  /** A leaf's body where it is held; a tombstone has none. */
+  async #held(
+    id: string,
+    leaf: Leaf,
+    about: Pick<Found, 'current' | 'from' | 'asOf'>,
+  ): Promise<Found | undefined> {
+    if (leaf.deleted) return { rev: leaf.rev, ...about }
+    if (leaf.bodySeq === 0) return undefined
+    const { log, source } = this.#context
+    const record = source
+      ? await readable(log, leaf.bodySeq)
+      : (log.hot(leaf.bodySeq) ?? (await log.read(leaf.bodySeq)))
+    return record && record.id === id ? { rev: leaf.rev, body: plain(record), ...about } : undefined
+  }
+
+  /** The best leaf that is held, else the newest superseded revision with a body. */
+  async #newestHeld(id: string): Promise<Found | undefined> {
+    const { index, log } = this.#context
+    const leaves = (await index.get(id))?.leaves ?? []
+    const about = { current: false, from: 'local', asOf: this.#asOf(id) } as const
+    for (const leaf of leaves) {
+      const found = await this.#held(id, leaf, about)
+      if (found) return found
+    }
+    if (leaves.length === 0) return undefined
+    for (const { seq, rev } of await index.history(id)) {
+      const record = await readable(log, seq)
+      if (record?.body !== undefined && !record.deleted) return { rev, body: plain(record), ...about }
+    }
+    return undefined
+  }
+
+  async #revision(id: string, rev: string, options: ReadOptions): Promise<Found> {
+    const { index, log, source } = this.#context
+    const leaf = (await index.get(id))?.leaves.find((one) => one.rev === rev)
+    const about = { current: true, from: 'local', asOf: this.#asOf(id) } as const
+    if (leaf) {
+      const found = await this.#held(id, leaf, about)
+      if (found || options.freshness === 'local') return found ?? { ...about, current: false }
+      if (!source) throw new UnreachableError(id)
+      return this.#ask(options, async (signal) => {
+        await this.#keep(await source.fetch([named(id, leaf)], { signal }))
+        const supplied = (await index.get(id))?.leaves.find((one) => one.rev === rev)
+        const fetched = supplied && (await this.#held(id, supplied, { ...about, from: 'mirror' }))
+        if (!fetched) throw new UnreachableError(id)
+        return fetched
+      })
+    }
+    const row = (await index.history(id)).find((one) => one.rev === rev)
+    const record = row && (await log.read(row.seq))
+    return record?.body !== undefined && !record.deleted ? { rev, body: plain(record), ...about } : about
+  }
+
+  /** Runs with a signal that fires with the caller's, or when the wait is over. */
+  async #ask<R>(options: ReadOptions, run: (signal: AbortSignal) => Promise<R>): Promise<R> {
+    const over = new AbortController()
+    const timer = this.#context.env.setTimer(
+      () => over.abort(new UnreachableError('the mirror')),
+      options.waitMs ?? WAIT_MS,
+    )
+    const signal = options.signal ? AbortSignal.any([options.signal, over.signal]) : over.signal
+    try {
+      return await Promise.race([run(signal), aborted(signal)])
+    } finally {
+      timer.cancel()
+    }
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+  )
+}
+
+function named(id: string, leaf: Leaf): { id: string; rev: string; bodyHash?: Uint8Array } {
+  return { id, rev: leaf.rev, ...(leaf.bodyHash && { bodyHash: leaf.bodyHash }) }
+}
+
+/** The members of a body. An opaque one has none to give before there is a key. */
+function plain(record: LogRecord): Fields {
+  const { body } = record
+  if (body === undefined || body instanceof Uint8Array) throw new UnreachableError(record.id)
+  return body
+}
+
+/** A document as handed out: a copy. */
+export function assemble<T extends object = Document>(id: string, rev: string, body: Fields): Stored<T> {
+  return { id, rev, ...copyFields(body) } as unknown as Stored<T>
+}

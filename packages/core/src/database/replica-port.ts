@@ -1,0 +1,179 @@
+import { bodyBytes, changedDocuments, leafRecord } from '../changes/feed.js'
+import { holdsPosition, type Position, positionAt } from '../changes/positions.js'
+import { type Leaf, leafKey } from '../document/tree.js'
+import type { LogRecord } from '../log/record.js'
+import type { CommitQueue } from './commit-queue.js'
+import type { Context } from './context.js'
+import { mergeRecords } from './merge.js'
+import type {
+  BodySource,
+  Checkpoint,
+  FeedOptions,
+  FeedPage,
+  LeafRef,
+  MergeOptions,
+  MergeReport,
+  Parked,
+  Replica,
+  ReplicationSettings,
+} from './replica.js'
+
+const PAGE_BYTES = 1024 * 1024
+
+/** The `Replica` port of an open database. */
+export class ReplicaPort implements Replica {
+  readonly #context: Context
+  readonly #queue: CommitQueue
+  readonly #listeners: Set<(position: Position) => void>
+  readonly closed: Promise<void>
+
+  constructor(
+    context: Context,
+    queue: CommitQueue,
+    listeners: Set<(position: Position) => void>,
+    closed: Promise<void>,
+  ) {
+    this.#context = context
+    this.#queue = queue
+    this.#listeners = listeners
+    this.closed = closed
+  }
+
+  get id(): string {
+    return this.#context.origin
+  }
+
+  get mode(): 'peer' | 'mirror' {
+    return this.#context.mode
+  }
+
+  position(): Position {
+    const { log } = this.#context
+    return positionAt(log.incarnations, log.synced)
+  }
+
+  holds(position: Position): boolean {
+    const { log } = this.#context
+    return holdsPosition(log.incarnations, log.synced, position)
+  }
+
+  async feed(options: FeedOptions): Promise<FeedPage> {
+    const { log, index } = this.#context
+    const until = log.synced
+    const budget = options.bytes ?? PAGE_BYTES
+    const since = options.whole ? 0 : options.since
+    const records: LogRecord[] = []
+    let bytes = 0
+    for await (const { documents } of changedDocuments(log, index, options.since, until)) {
+      for (const { seq, id, entry } of documents) {
+        options.signal?.throwIfAborted()
+        if (options.prefixes && !options.prefixes.some((prefix) => id.startsWith(prefix))) continue
+        for (const leaf of entry.leaves) {
+          const record = await leafRecord(log, index, id, leaf, { bodies: options.bodies, since })
+          bytes += 2 * id.length + 40 * (1 + record.path.length) + bodyBytes(record.body ?? null)
+          records.push(record)
+        }
+        if (bytes >= budget && seq < until) {
+          return { records, position: positionAt(log.incarnations, seq), more: true }
+        }
+      }
+    }
+    return { records, position: positionAt(log.incarnations, until), more: false }
+  }
+
+  async missing(leaves: readonly LeafRef[]): Promise<readonly boolean[]> {
+    const { log, index } = this.#context
+    // 'Known' is an answer only for what is durable.
+    if (log.synced < log.head) await log.sync()
+    const entries = await index.lookup([...new Set(leaves.map(({ id }) => id))])
+    return leaves.map((wanted) => {
+      const leaf = entries.get(wanted.id)?.leaves.find(isLeaf(wanted))
+      return leaf === undefined || leaf.bodySeq === 0
+    })
+  }
+
+  merge(records: readonly LogRecord[], options?: MergeOptions): Promise<MergeReport> {
+    return mergeRecords(this.#context, this.#queue, records, options)
+  }
+
+  async bodies(
+    wanted: readonly LeafRef[],
+    options: { readonly whole?: boolean } = {},
+  ): Promise<readonly LogRecord[]> {
+    const entries = await this.#context.index.lookup([...new Set(wanted.map(({ id }) => id))])
+    const records: LogRecord[] = []
+    for (const ref of wanted) {
+      const leaf = entries.get(ref.id)?.leaves.find(isLeaf(ref))
+      if (leaf === undefined || leaf.bodySeq === 0) continue
+      const record = await this.#record(ref.id, leaf, options.whole === true)
+      if (record.body !== undefined) records.push(record)
+    }
+    return records
+  }
+
+  async leaves(id: string): Promise<readonly LogRecord[]> {
+    const entry = await this.#context.index.get(id)
+    return Promise.all((entry?.leaves ?? []).map((leaf) => this.#record(id, leaf, true)))
+  }
+
+  #record(id: string, leaf: Leaf, whole: boolean): Promise<LogRecord> {
+    const { log, index } = this.#context
+    return leafRecord(log, index, id, leaf, { bodies: true, since: whole ? 0 : leaf.seq })
+  }
+
+  onCommit(listener: (position: Position) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  useSource(source: BodySource | undefined): void {
+    this.#context.source = source
+  }
+
+  async checkpoint(key: string, direction: 'push' | 'pull'): Promise<Checkpoint | undefined> {
+    const stored = await this.#note(key, direction)
+    const own = direction === 'push' ? stored?.checkpoint.source : stored?.checkpoint.target
+    return own && this.holds(own) ? stored?.checkpoint : undefined
+  }
+
+  async setCheckpoint(
+    key: string,
+    direction: 'push' | 'pull',
+    checkpoint: Checkpoint,
+    parked?: readonly Parked[],
+  ): Promise<void> {
+    const kept = parked ?? (await this.#note(key, direction))?.parked ?? []
+    await this.#context.index.setNote(noteName(key, direction), JSON.stringify({ checkpoint, parked: kept }))
+  }
+
+  async parked(key: string): Promise<readonly Parked[]> {
+    return (await this.#note(key, 'push'))?.parked ?? []
+  }
+
+  async #note(key: string, direction: 'push' | 'pull'): Promise<StoredCheckpoint | undefined> {
+    const text = await this.#context.index.note(noteName(key, direction))
+    return text === undefined ? undefined : (JSON.parse(text) as StoredCheckpoint)
+  }
+
+  settings(): ReplicationSettings {
+    return this.#context.manifest.data.replication
+  }
+
+  async setSettings(replication: ReplicationSettings): Promise<void> {
+    await this.#context.manifest.update(() => ({ replication }))
+  }
+}
+
+interface StoredCheckpoint {
+  readonly checkpoint: Checkpoint
+  readonly parked: readonly Parked[]
+}
+
+function noteName(key: string, direction: 'push' | 'pull'): string {
+  return `checkpoint/${direction}/${key}`
+}
+
+function isLeaf(ref: LeafRef): (leaf: Leaf) => boolean {
+  const key = leafKey(ref)
+  return (leaf) => leafKey(leaf) === key
+}

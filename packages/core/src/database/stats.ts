@@ -1,0 +1,37 @@
+import { toHex } from '../bytes/hex.js'
+import type { LogStats } from '../log/log.js'
+import type { Context } from './context.js'
+
+/** What a database holds and takes. Bytes are counted, not estimated, but for the index on disk. */
+export interface Stats extends LogStats {
+  /** Live documents known. */
+  readonly documents: number
+  readonly tombstones: number
+  /** Documents with more than one live leaf. */
+  readonly conflicts: number
+  /** Leaves that are known and whose bodies are not held. */
+  readonly notHeld: number
+  /** The newest record. */
+  readonly seq: number
+  /** Ids known and the sum of their fingerprints, hex: the same in replicas that know the same. */
+  readonly root: { readonly count: number; readonly sum: string }
+  /** Bytes of the index on disk, and of all files together. */
+  readonly indexBytes: number
+  readonly diskBytes: number
+}
+
+export async function statsOf(context: Context, indexBytes: number): Promise<Stats> {
+  const { ids, documents, conflicts, notHeld, sum } = context.index.root
+  const log = context.log.stats()
+  return {
+    ...log,
+    documents,
+    tombstones: ids - documents,
+    conflicts,
+    notHeld,
+    seq: context.log.head,
+    root: { count: ids, sum: toHex(sum) },
+    indexBytes,
+    diskBytes: log.diskBytes + indexBytes,
+  }
+}

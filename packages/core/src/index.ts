@@ -1,0 +1,29 @@
+export type { Fields, Scalar, Value } from './codec/value.js'
+export type { Database } from './database/database.js'
+export type {
+  Change,
+  ChangesOptions,
+  Document,
+  Documents,
+  Input,
+  ListOptions,
+  Outcome,
+  PutOptions,
+  Read,
+  ReadOptions,
+  Ref,
+  Storable,
+  Stored,
+} from './database/documents.js'
+export { REMOVE } from './database/documents.js'
+export { type OpenOptions, open } from './database/open.js'
+export type { Stats } from './database/stats.js'
+export type { VerifyFinding, VerifyOptions, VerifyReport } from './database/verify.js'
+export type { Env, Timer } from './env/env.js'
+export { nodeEnv } from './env/node-env.js'
+export * from './errors.js'
+export type { DerivedStore } from './index/level.js'
+export { limits } from './limits.js'
+export { memoryStorage } from './storage/memory-storage.js'
+export { nodeStorage } from './storage/node-storage.js'
+export type { Storage, StorageLock, StoredFile } from './storage/storage.js'

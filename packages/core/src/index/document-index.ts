@@ -1,0 +1,294 @@
+import { LRUCache } from 'lru-cache'
+import { MalformedBytes } from '../bytes/byte-reader.js'
+import { compareUtf8 } from '../bytes/compare.js'
+import type { Leaf } from '../document/tree.js'
+import type { Env } from '../env/env.js'
+import { IndexCorruptError } from '../errors.js'
+import { checkedValue, withChecksum } from './checksum.js'
+import { decodeEntry, decodeRev, type Entry, encodeEntry, encodeRev } from './entry.js'
+import { entryId, entryKey, historyKey, historyRange, historySeq, noteKey, rootKey } from './keys.js'
+import type { DerivedStore } from './level.js'
+import { type IdRange, inRange, keyBounds } from './range.js'
+import { decodeRoot, type EntryChange, emptyRoot, encodeRoot, nextRoot, type Root } from './root.js'
+
+/** What one commit changes in the index. */
+export interface IndexCommit {
+  readonly changes: readonly EntryChange[]
+  /** Leaves that were superseded. */
+  readonly superseded: readonly { readonly id: string; readonly leaf: Leaf }[]
+  /** The last seq of the commit. */
+  readonly seq: number
+}
+
+export interface DocumentIndexOptions {
+  readonly store: DerivedStore
+  readonly env: Env
+  readonly cacheBytes: number
+  /** Resolves when every record up to `seq` is fsynced: only such records are written to the store. */
+  readonly whenSynced: (seq: number) => Promise<void>
+}
+
+/** Entries in RAM that are not in the store yet. */
+class Overlay {
+  readonly entries = new Map<string, Entry>()
+  readonly history = new Map<string, { seq: number; rev: string }[]>()
+  root: Root = emptyRoot
+}
+
+/** Entries gathered before they are written to the store; a replay after a crash is about as long. */
+const FLUSH_ENTRIES = 8_192
+/** Operations prepared for one write before others get their turn. */
+const SLICE = 512
+/** Up to here single look-ups on the event loop cost less than a call to another thread. */
+const SYNC_LOOKUPS = 32
+
+/**
+ * The index: id → leaves, kept in a `DerivedStore` behind an overlay in RAM. It follows the log and never leads:
+ * each batch covers fsynced records only, is written with `sync`, and carries its own watermark.
+ */
+export class DocumentIndex {
+  readonly #store: DerivedStore
+  readonly #env: Env
+  readonly #whenSynced: (seq: number) => Promise<void>
+  readonly #cache: LRUCache<string, Entry>
+  #overlay = new Overlay()
+  #flushing: Overlay | undefined
+  #flushed = 0
+  #running: Promise<void> | undefined
+
+  private constructor(options: DocumentIndexOptions, root: Root) {
+    this.#store = options.store
+    this.#env = options.env
+    this.#whenSynced = options.whenSynced
+    this.#overlay.root = root
+    this.#cache = new LRUCache({
+      maxSize: options.cacheBytes,
+      sizeCalculation: (entry, id) => 200 + 2 * id.length + 160 * entry.leaves.length,
+    })
+  }
+
+  /** @throws IndexCorruptError when the root is damaged */
+  static async open(options: DocumentIndexOptions): Promise<DocumentIndex> {
+    const stored = await options.store.get(rootKey)
+    return new DocumentIndex(options, stored === undefined ? emptyRoot : parse(rootKey, stored, decodeRoot))
+  }
+
+  /** What the index knows of itself, with what is not written yet. */
+  get root(): Root {
+    return this.#overlay.root
+  }
+
+  /** Commits not yet in the store, in entries. */
+  get pending(): number {
+    return this.#overlay.entries.size
+  }
+
+  /** The entry where RAM has it; undefined says nothing. */
+  cached(id: string): Entry | undefined {
+    return this.#overlay.entries.get(id) ?? this.#flushing?.entries.get(id) ?? this.#cache.get(id)
+  }
+
+  /** @throws IndexCorruptError */
+  async get(id: string): Promise<Entry | undefined> {
+    return this.cached(id) ?? (await this.lookup([id])).get(id)
+  }
+
+  /** Entries of the ids that have one. @throws IndexCorruptError */
+  async lookup(ids: readonly string[]): Promise<Map<string, Entry>> {
+    const found = new Map<string, Entry>()
+    let missing: string[] = []
+    for (const id of ids) {
+      const entry = this.cached(id)
+      if (entry) found.set(id, entry)
+      else missing.push(id)
+    }
+    while (missing.length > 0) {
+      const flushed = this.#flushed
+      const keys = missing.map(entryKey)
+      const values = await this.#read(keys)
+      const again: string[] = []
+      for (const [i, id] of missing.entries()) {
+        const newer = this.cached(id)
+        if (newer) found.set(id, newer)
+        // A flush that ended meanwhile may have left the overlay after this value was read.
+        else if (flushed !== this.#flushed) again.push(id)
+        else if (values[i] !== undefined) {
+          const entry = parse(keys[i]!, values[i], decodeEntry)
+          this.#cache.set(id, entry)
+          found.set(id, entry)
+        }
+      }
+      missing = again
+    }
+    return found
+  }
+
+  /** Takes a commit whose records are in the log, and flushes in the background when enough has gathered. */
+  apply(commit: IndexCommit): void {
+    const overlay = this.#overlay
+    for (const { id, after } of commit.changes) overlay.entries.set(id, after)
+    for (const { id, leaf } of commit.superseded) {
+      const rows = overlay.history.get(id)
+      const row = { seq: leaf.seq, rev: leaf.rev }
+      if (rows) rows.push(row)
+      else overlay.history.set(id, [row])
+    }
+    overlay.root = nextRoot(overlay.root, commit.changes, commit.seq)
+  }
+
+  /** Whether so much has gathered that a flush is due. */
+  get flushDue(): boolean {
+    return this.#overlay.entries.size >= FLUSH_ENTRIES
+  }
+
+  /** Writes all that was applied before the call; calls at the same time share the work. */
+  async flush(): Promise<void> {
+    await this.#running?.catch(() => undefined)
+    if (this.#running) return this.flush()
+    if (this.#overlay.entries.size === 0) return
+    this.#running = this.#flush().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  async #flush(): Promise<void> {
+    const overlay = this.#overlay
+    this.#overlay = new Overlay()
+    this.#overlay.root = overlay.root
+    this.#flushing = overlay
+    try {
+      await this.#whenSynced(overlay.root.seq)
+      await this.#write(overlay)
+      for (const [id, entry] of overlay.entries) this.#cache.set(id, entry)
+      this.#flushed += 1
+    } catch (error) {
+      this.#giveBack(overlay)
+      throw error
+    } finally {
+      this.#flushing = undefined
+    }
+  }
+
+  /** After a failed write: what was to be flushed goes under what came since. */
+  #giveBack(overlay: Overlay): void {
+    const newer = this.#overlay
+    this.#overlay = overlay
+    for (const [id, entry] of newer.entries) overlay.entries.set(id, entry)
+    for (const [id, rows] of newer.history)
+      overlay.history.set(id, [...(overlay.history.get(id) ?? []), ...rows])
+    overlay.root = newer.root
+  }
+
+  async #write(overlay: Overlay): Promise<void> {
+    const batch = this.#store.batch()
+    let count = 0
+    const put = (key: Uint8Array, value: Uint8Array): Promise<void> | undefined => {
+      batch.put(key, withChecksum(key, value))
+      count += 1
+      return count % SLICE === 0 ? this.#env.yield() : undefined
+    }
+    for (const [id, entry] of overlay.entries) await put(entryKey(id), encodeEntry(entry))
+    for (const [id, rows] of overlay.history) {
+      for (const { seq, rev } of rows) await put(historyKey(id, seq), encodeRev(rev))
+    }
+    await put(rootKey, encodeRoot(overlay.root))
+    await batch.write({ sync: true } as object)
+  }
+
+  /** Superseded revisions of a document that have records of their own, the newest first. @throws IndexCorruptError */
+  async history(id: string): Promise<{ readonly seq: number; readonly rev: string }[]> {
+    const rows = new Map<number, string>()
+    const inRam = [this.#flushing?.history.get(id), this.#overlay.history.get(id)].flatMap(
+      (some) => some ?? [],
+    )
+    for await (const [key, value] of this.#store.iterator(historyRange(id))) {
+      rows.set(historySeq(key), parse(key, value, decodeRev))
+    }
+    for (const row of inRam) rows.set(row.seq, row.rev)
+    return [...rows].map(([seq, rev]) => ({ seq, rev })).sort((a, b) => b.seq - a.seq)
+  }
+
+  /** Entries in order of the ids' UTF-8 bytes, as they are when the iteration begins. @throws IndexCorruptError */
+  async *range(range: IdRange, reverse = false): AsyncGenerator<[string, Entry]> {
+    const sign = reverse ? -1 : 1
+    // The iterator sees the store as of now, so both must be taken in one turn.
+    const newer = new Map([...(this.#flushing?.entries ?? []), ...this.#overlay.entries])
+    const iterator = this.#store.iterator({ ...keyBounds(range), reverse })
+    const fresh = [...newer.keys()]
+      .filter((id) => inRange(id, range))
+      .sort((a, b) => sign * compareUtf8(a, b))
+    let next = 0
+    try {
+      for await (const [key, value] of iterator) {
+        const id = entryId(key)
+        while (next < fresh.length && sign * compareUtf8(fresh[next]!, id) < 0) {
+          const earlier = fresh[next++]!
+          yield [earlier, newer.get(earlier)!]
+        }
+        if (fresh[next] === id) {
+          next += 1
+          yield [id, newer.get(id)!]
+        } else yield [id, parse(key, value, decodeEntry)]
+      }
+      for (; next < fresh.length; next++) yield [fresh[next]!, newer.get(fresh[next]!)!]
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  /** A small named text, durable when `setNote` resolves; undefined when there is none, or it is damaged. */
+  async note(name: string): Promise<string | undefined> {
+    const key = noteKey(name)
+    const stored = await this.#store.get(key)
+    const value = stored && checkedValue(key, stored)
+    return value && new TextDecoder().decode(value)
+  }
+
+  async setNote(name: string, text: string): Promise<void> {
+    const key = noteKey(name)
+    await this.#store.put(key, withChecksum(key, new TextEncoder().encode(text)), { sync: true } as object)
+  }
+
+  /** Counts and sum computed from every stored entry, each checked. @throws IndexCorruptError */
+  async recount(signal?: AbortSignal): Promise<Root> {
+    let root = emptyRoot
+    const { seq } = this.root
+    for await (const [id, after] of this.range({})) {
+      signal?.throwIfAborted()
+      root = nextRoot(root, [{ id, before: undefined, after }], seq)
+    }
+    return root
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.flush()
+    } finally {
+      await this.#store.close()
+    }
+  }
+
+  /** Closes without writing what has gathered: the log has it. */
+  async abandon(): Promise<void> {
+    await this.#running?.catch(() => undefined)
+    await this.#store.close()
+  }
+
+  async #read(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const { getSync } = this.#store.supports as { readonly getSync?: boolean }
+    if (keys.length > SYNC_LOOKUPS || !getSync) return this.#store.getMany([...keys])
+    return keys.map((key) => this.#store.getSync(key))
+  }
+}
+
+function parse<T>(key: Uint8Array, bytes: Uint8Array, decode: (value: Uint8Array) => T): T {
+  const value = checkedValue(key, bytes)
+  if (value === undefined) throw new IndexCorruptError('a value does not match its checksum')
+  try {
+    return decode(value)
+  } catch (cause) {
+    if (cause instanceof MalformedBytes) throw new IndexCorruptError(cause.message, { cause })
+    throw cause
+  }
+}

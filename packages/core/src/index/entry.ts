@@ -1,0 +1,125 @@
+import { ByteReader, MalformedBytes } from '../bytes/byte-reader.js'
+import { ByteWriter } from '../bytes/byte-writer.js'
+import { fromHex, toHex } from '../bytes/hex.js'
+import type { Leaf } from '../document/tree.js'
+
+/**
+ * What the index keeps of a document: its leaves, the winner first.
+ *
+ *   size    field
+ *   varint  count of leaves
+ *   then for each leaf
+ *   1       flags: 1 deleted, 2 foreign (a body hash follows), 4 digest as text, 8 body elsewhere than at seq,
+ *           16 body not held, 32 parent follows; others are refused
+ *   varint  generation
+ *   16      digest; as text its length (varint) and characters
+ *   varint  seq
+ *   varint  seq of the body (with flag 8)
+ *   32      SHA-256 of the canonical body (with flag 2)
+ *   ...     parent: flag byte (0 or 4), generation, digest (with flag 32)
+ */
+export interface Entry {
+  readonly leaves: readonly Leaf[]
+}
+
+const DELETED = 1
+const FOREIGN = 2
+const TEXT = 4
+const ELSEWHERE = 8
+const NOT_HELD = 16
+const PARENT = 32
+const KNOWN = DELETED | FOREIGN | TEXT | ELSEWHERE | NOT_HELD | PARENT
+const nativeDigest = /^[0-9a-f]{32}$/
+
+const writer = new ByteWriter()
+
+/** The bytes of an entry, as in its table. */
+export function encodeEntry(entry: Entry): Uint8Array {
+  writer.clear()
+  writer.varint(entry.leaves.length)
+  for (const leaf of entry.leaves) writeLeaf(leaf)
+  return writer.finish()
+}
+
+/** @throws MalformedBytes */
+export function decodeEntry(bytes: Uint8Array): Entry {
+  const reader = new ByteReader(bytes)
+  const count = reader.varint()
+  const leaves: Leaf[] = []
+  for (let i = 0; i < count; i++) leaves.push(readLeaf(reader))
+  reader.end()
+  return { leaves }
+}
+
+/** The bytes of a rev: a byte that tells digests of 16 bytes (0) from text (4), the generation, the digest. */
+export function encodeRev(rev: string): Uint8Array {
+  writer.clear()
+  writeParent(rev)
+  return writer.finish()
+}
+
+/** @throws MalformedBytes */
+export function decodeRev(bytes: Uint8Array): string {
+  const reader = new ByteReader(bytes)
+  const rev = readRev(reader, reader.u8())
+  reader.end()
+  return rev
+}
+
+function writeLeaf(leaf: Leaf): void {
+  const dash = leaf.rev.indexOf('-')
+  const digest = leaf.rev.slice(dash + 1)
+  const native = nativeDigest.test(digest)
+  const held = leaf.bodySeq !== 0
+  const elsewhere = held && leaf.bodySeq !== leaf.seq
+  writer.u8(
+    (leaf.deleted ? DELETED : 0) |
+      (leaf.bodyHash ? FOREIGN : 0) |
+      (native ? 0 : TEXT) |
+      (elsewhere ? ELSEWHERE : 0) |
+      (held ? 0 : NOT_HELD) |
+      (leaf.parent === undefined ? 0 : PARENT),
+  )
+  writeRev(leaf.rev, dash, digest, native)
+  writer.varint(leaf.seq)
+  if (elsewhere) writer.varint(leaf.bodySeq)
+  if (leaf.bodyHash) writer.raw(leaf.bodyHash)
+  if (leaf.parent !== undefined) writeParent(leaf.parent)
+}
+
+function writeParent(rev: string): void {
+  const dash = rev.indexOf('-')
+  const digest = rev.slice(dash + 1)
+  const native = nativeDigest.test(digest)
+  writer.u8(native ? 0 : TEXT)
+  writeRev(rev, dash, digest, native)
+}
+
+function writeRev(rev: string, dash: number, digest: string, native: boolean): void {
+  writer.varint(Number(rev.slice(0, dash)))
+  if (native) writer.raw(fromHex(digest))
+  else writer.text(digest)
+}
+
+function readLeaf(reader: ByteReader): Leaf {
+  const flags = reader.u8()
+  if ((flags & ~KNOWN) !== 0) throw new MalformedBytes(`leaf flags ${flags}`)
+  const rev = readRev(reader, flags)
+  const seq = reader.varint()
+  const bodySeq = flags & ELSEWHERE ? reader.varint() : flags & NOT_HELD ? 0 : seq
+  const bodyHash = flags & FOREIGN ? reader.raw(32).slice() : undefined
+  const parent = flags & PARENT ? readRev(reader, reader.u8()) : undefined
+  return {
+    rev,
+    deleted: (flags & DELETED) !== 0,
+    seq,
+    bodySeq,
+    ...(bodyHash && { bodyHash }),
+    ...(parent !== undefined && { parent }),
+  }
+}
+
+function readRev(reader: ByteReader, flags: number): string {
+  const generation = reader.varint()
+  return `${generation}-${flags & TEXT ? reader.text() : toHex(reader.raw(16))}`
+}

@@ -1,0 +1,71 @@
+import { ByteWriter } from '../bytes/byte-writer.js'
+
+/**
+ * The key space of the derived store. The first byte tells what follows:
+ *
+ *   0  'root'                      the watermark, counts and sum
+ *   1  id                          the document's entry
+ *   2  id, 0x00, seq (8 bytes)     rev of a superseded revision; ids hold no control characters
+ *   3  name                        checkpoints and what is parked beside them
+ *
+ * Every value ends with the CRC-32 of key and value: 4 bytes, big-endian.
+ */
+const ENTRY = 1
+const HISTORY = 2
+const NOTE = 3
+
+const writer = new ByteWriter()
+
+export const rootKey: Uint8Array = Uint8Array.of(0, 0x72, 0x6f, 0x6f, 0x74)
+
+export function entryKey(id: string): Uint8Array {
+  return textKey(ENTRY, id)
+}
+
+export function historyKey(id: string, seq: number): Uint8Array {
+  writer.clear()
+  writer.u8(HISTORY)
+  writer.utf8(id)
+  writer.u8(0)
+  writer.u64(seq)
+  return writer.finish()
+}
+
+/** The seq of a history key. */
+export function historySeq(key: Uint8Array): number {
+  const view = new DataView(key.buffer, key.byteOffset + key.length - 8, 8)
+  return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4)
+}
+
+/** From the first history key of an id to the last. */
+export function historyRange(id: string): { gte: Uint8Array; lt: Uint8Array } {
+  writer.clear()
+  writer.u8(HISTORY)
+  writer.utf8(id)
+  writer.u8(0)
+  const gte = writer.finish()
+  const lt = gte.slice()
+  lt[lt.length - 1] = 1
+  return { gte, lt }
+}
+
+export function noteKey(name: string): Uint8Array {
+  return textKey(NOTE, name)
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The id of an entry key. */
+export function entryId(key: Uint8Array): string {
+  return decoder.decode(key.subarray(1))
+}
+
+/** All entry keys. */
+export const entryBounds = { gte: Uint8Array.of(ENTRY), lt: Uint8Array.of(ENTRY + 1) } as const
+
+function textKey(space: number, text: string): Uint8Array {
+  writer.clear()
+  writer.u8(space)
+  writer.utf8(text)
+  return writer.finish()
+}

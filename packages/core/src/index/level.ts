@@ -1,0 +1,35 @@
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { AbstractLevel } from 'abstract-level'
+import { Level } from 'level'
+import { MemoryLevel } from 'memory-level'
+
+/** Any store of the `abstract-level` kind: derived data live in it, and can be rebuilt from the log. */
+export type DerivedStore = AbstractLevel<string | Buffer | Uint8Array, Uint8Array, Uint8Array>
+
+const encodings = { keyEncoding: 'view', valueEncoding: 'view' } as const
+
+/** LevelDB in a folder of its own. */
+export function openFileLevel(folder: string): DerivedStore {
+  return new Level<Uint8Array, Uint8Array>(folder, encodings) as unknown as DerivedStore
+}
+
+/** The same in RAM. */
+export function openMemoryLevel(): DerivedStore {
+  return new MemoryLevel<Uint8Array, Uint8Array>({
+    ...encodings,
+    storeEncoding: 'view',
+  }) as unknown as DerivedStore
+}
+
+/** Removes a closed store's folder and all in it. */
+export async function removeFileLevel(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true })
+}
+
+/** Bytes of a store's files. LevelDB removes files at any moment: one that is gone counts nothing. */
+export async function fileLevelBytes(folder: string): Promise<number> {
+  const names = await readdir(folder).catch(() => [])
+  const sizes = await Promise.all(names.map((name) => stat(join(folder, name)).then((file) => file.size, () => 0)))
+  return sizes.reduce((sum, size) => sum + size, 0)
+}

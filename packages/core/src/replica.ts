@@ -1,0 +1,39 @@
+import type { Database } from './database/database.js'
+import { EmbeddedDatabase } from './database/embedded-database.js'
+import type { Replica } from './database/replica.js'
+import type { LogRecord } from './log/record.js'
+import { decodeShard, encodeShard } from './log/shard.js'
+
+export { formatPosition, type Position, parsePosition } from './changes/positions.js'
+export type {
+  BodySource,
+  Checkpoint,
+  FeedOptions,
+  FeedPage,
+  LeafRef,
+  MergeOptions,
+  MergeOutcome,
+  MergeReport,
+  Parked,
+  Replica,
+  ReplicationSettings,
+} from './database/replica.js'
+export type { LogRecord } from './log/record.js'
+
+/** What replication may ask of an open database. @throws TypeError for anything that `open` did not make */
+export function replicaOf(db: Database): Replica {
+  if (!(db instanceof EmbeddedDatabase)) throw new TypeError('not a database that open() made')
+  return db.replica
+}
+
+/** Records as the bytes of one shard, for the wire. At most `limits.blockRecords`. */
+export function encodeRecords(records: readonly LogRecord[]): Promise<Uint8Array> {
+  const numbered = records.map((record, i) => ({ seq: i + 1, record }))
+  return encodeShard(numbered, 1, records.length, { effort: 'fast' })
+}
+
+/** The records of a shard from the wire, their bytes checked but not what they claim. @throws ShardCorruptError */
+export async function decodeRecords(bytes: Uint8Array): Promise<LogRecord[]> {
+  const { block } = await decodeShard(bytes, 0)
+  return Array.from({ length: block.count }, (_, i) => block.record(i))
+}
