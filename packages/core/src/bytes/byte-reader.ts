@@ -5,21 +5,8 @@ export class MalformedBytes extends Error {
   override readonly name = 'MalformedBytes'
 }
 
-/** Up to here a loop over bytes beats a call of the decoder. */
-const SHORT_STRING = 24
-
 /** The text of bytes of UTF-8. @throws MalformedBytes where they are not well-formed */
 export function decodeUtf8(bytes: Uint8Array): string {
-  if (bytes.length <= SHORT_STRING) {
-    let text = ''
-    let index = 0
-    for (; index < bytes.length; index++) {
-      const byte = bytes[index]!
-      if (byte > 0x7f) break
-      text += String.fromCharCode(byte)
-    }
-    if (index === bytes.length) return text
-  }
   try {
     return decoder.decode(bytes)
   } catch (cause) {
@@ -34,7 +21,8 @@ export class ByteReader {
   #offset = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
+    // A Buffer's slice() would be a view where a Uint8Array's is a copy.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 

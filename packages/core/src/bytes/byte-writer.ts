@@ -27,6 +27,11 @@ export class ByteWriter {
     this.#bytes[this.#length++] = value
   }
 
+  /** Puts a byte in the place of one that was written before. */
+  patch(at: number, value: number): void {
+    this.#bytes[at] = value
+  }
+
   u16(value: number): void {
     this.#reserve(2)
     this.#view.setUint16(this.#length, value)

@@ -161,7 +161,7 @@ export class Reader {
     leaf: Leaf | undefined,
     source: BodySource,
     signal: AbortSignal,
-  ): Promise<Found | undefined> {
+  ): Promise<Found> {
     const records = leaf
       ? await source.fetch([named(id, leaf)], { signal })
       : await source.fetchDocument(id, { signal })

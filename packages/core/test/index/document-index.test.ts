@@ -1,0 +1,175 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { compareUtf8 } from '../../src/bytes/compare.js'
+import type { Leaf } from '../../src/document/tree.js'
+import { nodeEnv } from '../../src/env/node-env.js'
+import { IndexCorruptError } from '../../src/errors.js'
+import { DocumentIndex, type IndexCommit } from '../../src/index/document-index.js'
+import type { Entry } from '../../src/index/entry.js'
+import { entryKey, rootKey } from '../../src/index/keys.js'
+import { type DerivedStore, openFileLevel, openMemoryLevel } from '../../src/index/level.js'
+import { type IdRange, inRange } from '../../src/index/range.js'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mynah-index-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const options = { env: nodeEnv, cacheBytes: 10_000, whenSynced: () => Promise.resolve() }
+const openIn = async (store: DerivedStore) => {
+  await store.open()
+  return DocumentIndex.open({ ...options, store })
+}
+
+/** Ids that meet at prefixes and where UTF-16 and UTF-8 disagree. */
+const id = fc.constantFrom('a', 'aa', 'ab', 'b', 'ä', '\uffee', '😀', '😀/1', 'a/😀', 'z'.repeat(40))
+const hash = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((some) => Buffer.from(some).toString('hex'))
+const step = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('write' as const), id, hash, deleted: fc.boolean() }),
+  },
+  { weight: 2, arbitrary: fc.constant({ kind: 'flush' as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
+)
+const range: fc.Arbitrary<IdRange> = fc.record(
+  { prefix: fc.constantFrom('', 'a', '😀', 'a/'), gt: id, gte: id, lt: id, lte: id },
+  { requiredKeys: [] },
+)
+
+async function everything(
+  index: DocumentIndex,
+  within: IdRange,
+  reverse: boolean,
+): Promise<[string, Entry][]> {
+  const all: [string, Entry][] = []
+  for await (const row of index.range(within, reverse)) all.push(row)
+  return all
+}
+
+test('the index agrees with a map, its sum with one computed from nothing, after any history and any end', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 40 }),
+      range,
+      fc.boolean(),
+      async (steps, within, reverse) => {
+        const at = join(folder, crypto.randomUUID())
+        let index = await openIn(openFileLevel(at))
+        const model = new Map<string, Entry>()
+        const history = new Map<string, number[]>()
+        let replay: IndexCommit[] = []
+        let seq = 0
+        for (const one of steps) {
+          if (one.kind === 'flush') {
+            await index.flush()
+            replay = []
+          } else if (one.kind === 'reopen') {
+            await index.abandon()
+            index = await openIn(openFileLevel(at))
+            for (const commit of replay) index.apply(commit)
+          } else {
+            seq += 1
+            const before = model.get(one.id)
+            expect(await index.get(one.id)).toEqual(before)
+            const leaf: Leaf = { rev: `${seq}-${one.hash}`, deleted: one.deleted, seq, bodySeq: seq }
+            const after = { leaves: [leaf] }
+            const superseded = before ? [{ id: one.id, leaf: before.leaves[0]! }] : []
+            if (before) history.set(one.id, [before.leaves[0]!.seq, ...(history.get(one.id) ?? [])])
+            const commit = { changes: [{ id: one.id, before, after }], superseded, seq }
+            model.set(one.id, after)
+            replay.push(commit)
+            index.apply(commit)
+          }
+        }
+        const expected = [...model]
+          .filter(([one]) => inRange(one, within))
+          .sort(([a], [b]) => (reverse ? -1 : 1) * compareUtf8(a, b))
+        expect(await everything(index, within, reverse)).toEqual(expected)
+        expect(Object.fromEntries(await index.lookup([...model.keys(), 'nobody']))).toEqual(
+          Object.fromEntries(model),
+        )
+        for (const one of model.keys()) {
+          expect((await index.history(one)).map((row) => row.seq)).toEqual(history.get(one) ?? [])
+        }
+        expect(await index.recount()).toEqual(index.root)
+        await index.close()
+      },
+    ),
+    { numRuns: 25 },
+  )
+})
+
+test('reads during a flush see what was applied before, during and after', async () => {
+  const store = openMemoryLevel()
+  const index = await openIn(store)
+  const commit = (name: string, seq: number, before: Entry | undefined): Entry => {
+    const after = { leaves: [{ rev: `${seq}-${'0'.repeat(32)}`, deleted: false, seq, bodySeq: seq }] }
+    index.apply({ changes: [{ id: name, before, after }], superseded: [], seq })
+    return after
+  }
+  const a = commit('a', 1, undefined)
+  const flushing = index.flush()
+  const reading = index.lookup(['a', 'b'])
+  const b = commit('b', 2, undefined)
+  expect(await everything(index, {}, false)).toEqual([
+    ['a', a],
+    ['b', b],
+  ])
+  await flushing
+  expect((await reading).get('a')).toEqual(a)
+  expect(await everything(index, {}, true)).toEqual([
+    ['b', b],
+    ['a', a],
+  ])
+  expect(index.root).toMatchObject({ seq: 2, ids: 2, documents: 2 })
+})
+
+test('what could not be written stays in RAM and is written by the next flush', async () => {
+  const store = openMemoryLevel()
+  let failing = true
+  await store.open()
+  const index = await DocumentIndex.open({
+    ...options,
+    store,
+    whenSynced: () => (failing ? Promise.reject(new Error('no fsync')) : Promise.resolve()),
+  })
+  const after = { leaves: [{ rev: `1-${'0'.repeat(32)}`, deleted: false, seq: 1, bodySeq: 1 }] }
+  index.apply({ changes: [{ id: 'a', before: undefined, after }], superseded: [], seq: 1 })
+  await expect(index.flush()).rejects.toThrow('no fsync')
+  expect(await store.get(entryKey('a'))).toBeUndefined()
+  expect(await index.get('a')).toEqual(after)
+  failing = false
+  await index.flush()
+  expect(await store.get(entryKey('a'))).toBeDefined()
+})
+
+test('a damaged entry or root is IndexCorruptError', async () => {
+  const store = openMemoryLevel()
+  const index = await openIn(store)
+  const after = { leaves: [{ rev: `1-${'0'.repeat(32)}`, deleted: false, seq: 1, bodySeq: 1 }] }
+  index.apply({ changes: [{ id: 'a', before: undefined, after }], superseded: [], seq: 1 })
+  await index.flush()
+  for (const key of [entryKey('a'), rootKey]) {
+    const value = (await store.get(key))!.slice()
+    value[3]! ^= 1
+    await store.put(key, value)
+  }
+  await expect(DocumentIndex.open({ ...options, store })).rejects.toThrow(IndexCorruptError)
+  await expect(everything(index, {}, false)).rejects.toThrow(IndexCorruptError)
+})
+
+test('a note is there again after a restart', async () => {
+  const at = join(folder, 'notes')
+  const first = await openIn(openFileLevel(at))
+  await first.setNote('checkpoint/push/x', '{"seq":1}')
+  await first.close()
+  const second = await openIn(openFileLevel(at))
+  expect(await second.note('checkpoint/push/x')).toBe('{"seq":1}')
+  expect(await second.note('checkpoint/pull/x')).toBeUndefined()
+  await second.close()
+})

@@ -1,0 +1,68 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { MalformedBytes } from '../../src/bytes/byte-reader.js'
+import { toHex } from '../../src/bytes/hex.js'
+import type { Leaf } from '../../src/document/tree.js'
+import { decodeEntry, decodeRev, encodeEntry, encodeRev } from '../../src/index/entry.js'
+
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
+const native = bytes(16).map(toHex)
+const foreign = fc.stringMatching(/^[0-9A-Za-z]{1,128}$/)
+const rev = fc
+  .tuple(fc.integer({ min: 1, max: 0xffff_ffff }), fc.oneof(native, foreign))
+  .map(([generation, digest]) => `${generation}-${digest}`)
+const seq = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }))
+const leaf: fc.Arbitrary<Leaf> = fc
+  .record(
+    {
+      rev,
+      deleted: fc.boolean(),
+      seq,
+      body: fc.constantFrom('here', 'elsewhere', 'nowhere'),
+      bodyHash: bytes(32),
+      parent: rev,
+    },
+    { requiredKeys: ['rev', 'deleted', 'seq', 'body'] },
+  )
+  .map(({ body, ...rest }) => ({
+    ...rest,
+    bodySeq: body === 'here' ? rest.seq : body === 'elsewhere' ? Math.max(1, rest.seq - 1) : 0,
+  }))
+const entry = fc.record({ leaves: fc.array(leaf, { maxLength: 5 }) })
+
+test('an entry comes back from its bytes', () => {
+  fc.assert(
+    fc.property(entry, (given) => {
+      expect(decodeEntry(encodeEntry(given))).toEqual(given)
+    }),
+  )
+})
+
+test('a rev comes back from its bytes', () => {
+  fc.assert(
+    fc.property(rev, (given) => {
+      expect(decodeRev(encodeRev(given))).toBe(given)
+    }),
+  )
+})
+
+test('a single leaf of a new document takes 22 bytes at most for the first two million seqs', () => {
+  const single = { rev: `1-${'0f'.repeat(16)}`, deleted: false, seq: 2_000_000, bodySeq: 2_000_000 }
+  expect(encodeEntry({ leaves: [single] }).length).toBeLessThanOrEqual(22)
+})
+
+test('damaged bytes end in MalformedBytes or in some other entry, never in another error', () => {
+  fc.assert(
+    fc.property(entry, fc.nat(), fc.nat({ max: 255 }), (given, at, byte) => {
+      const encoded = encodeEntry(given)
+      encoded[at % encoded.length] = byte
+      for (const damaged of [encoded, encoded.subarray(0, at % encoded.length)]) {
+        try {
+          decodeEntry(damaged)
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedBytes)
+        }
+      }
+    }),
+  )
+})
