@@ -1,0 +1,28 @@
+import { finished, type Stream } from 'node:stream'
+import { RequestRefusedError } from './failures.js'
+
+/** How many bytes may be held in memory for requests and answers, all together. */
+export class ByteBudget {
+  #held = 0
+
+  constructor(readonly bytes: number) {}
+
+  /** Bytes held now. */
+  get held(): number {
+    return this.#held
+  }
+
+  /**
+   * Holds `bytes` until the answer has ended, whichever way.
+   * @throws RequestRefusedError `MYNAH_BUSY` when there is no room; a single holder always has room.
+   */
+  hold(bytes: number, answer: Stream & NodeJS.WritableStream): void {
+    if (this.#held > 0 && this.#held + bytes > this.bytes) {
+      throw new RequestRefusedError('MYNAH_BUSY', 'The mirror has too much in hand; come again')
+    }
+    this.#held += bytes
+    finished(answer, () => {
+      this.#held -= bytes
+    })
+  }
+}

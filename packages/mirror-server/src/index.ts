@@ -1,0 +1,2 @@
+export { type MirrorOptions, mirror } from './mirror.js'
+export { createMirror, type MirrorServerOptions } from './server.js'

@@ -1,0 +1,30 @@
+/**
+ * Every bound of what this server takes on at a time, in one table. What a single message may hold is the
+ * protocol's (`wireLimits`), what a document may hold is core's (`limits`).
+ */
+export const serverLimits = {
+  /** A request's headers must be here by then, milliseconds after the first byte. */
+  headersTimeoutMs: 10_000,
+  /** A whole request must be here by then, milliseconds. */
+  requestTimeoutMs: 60_000,
+  /** How often the two above are looked at; Node's own 30 s would make them meaningless. */
+  connectionsCheckingIntervalMs: 1_000,
+  /** A socket on which nothing moves either way is dropped, milliseconds; above the heartbeat of live streams. */
+  socketIdleMs: 120_000,
+  /** An idle connection between two requests is kept for so long, milliseconds. */
+  keepAliveMs: 72_000,
+  /** Open connections. */
+  connections: 20_000,
+  /** What is in flight at a stop may take so long to finish, milliseconds. */
+  stopGraceMs: 10_000,
+  /** Bytes of requests' and answers' bodies in memory at a time; beyond, a request is asked to come again. */
+  bodyBytesInFlight: 256 * 1024 * 1024,
+  /** Shards decoded, merged or encoded at a time; others wait. Each may take `limits.blockBytes` of core's. */
+  shardsInWork: 8,
+  /** Two lines of one live stream are at least so far apart, milliseconds: what comes between is one line. */
+  liveRestMs: 10,
+  /** A database that failed to open is not tried again for so long, milliseconds. */
+  reopenMs: 5_000,
+  /** A client that is told to come again should wait so long, seconds. */
+  retryAfterS: 1,
+} as const

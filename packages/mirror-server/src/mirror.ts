@@ -1,0 +1,82 @@
+import { ClosedError, type Env, nodeEnv } from '@mynah/core'
+import { routes } from '@mynah/replication/protocol'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { requireToken } from './auth.js'
+import { ByteBudget } from './byte-budget.js'
+import { Databases } from './databases.js'
+import { answerFailure, refuseRoute } from './failures.js'
+import { Gate } from './gate.js'
+import { serverLimits } from './limits.js'
+import { LiveStreams } from './live-streams.js'
+import { databaseRoutes } from './routes/databases.js'
+import { documentRoutes } from './routes/documents.js'
+import { healthRoutes } from './routes/health.js'
+import { leafRoutes } from './routes/leaves.js'
+import { liveRoutes } from './routes/live.js'
+import { pullRoutes } from './routes/pull.js'
+import { pushRoutes } from './routes/push.js'
+import type { RouteOptions } from './routes/scope.js'
+
+export interface MirrorOptions {
+  /** The folder that holds a folder for each database; made when the first of them is. */
+  readonly data: string
+  /** What all routes but `/health` want as `Authorization: Bearer`; without it they are open to whoever gets there. */
+  readonly token?: string
+  /** Clock, randomness and timers. Default: Node's. */
+  readonly env?: Env
+}
+
+/**
+ * A mirror as a fastify plugin, so that it can live inside an existing server. What it adds stays in its own scope:
+ * parsers, hooks, error and 404 handlers.
+ *
+ * The server's own options are its host's affair: `routerOptions.maxParamLength` of at least 128 (a database's name),
+ * timeouts, and `return503OnClosing: false` if the errors of a stop are to look like all others. `createMirror` sets them.
+ */
+export const mirror: FastifyPluginAsync<MirrorOptions> = async (fastify, options) => {
+  if (options.token === '') throw new TypeError('An empty token would let everybody in')
+  const env = options.env ?? nodeEnv
+  const databases = new Databases(options.data, env)
+  const shared: RouteOptions = {
+    databases,
+    env,
+    budget: new ByteBudget(serverLimits.bodyBytesInFlight),
+    shardGate: new Gate(serverLimits.shardsInWork),
+    liveStreams: new LiveStreams(),
+  }
+
+  fastify.removeAllContentTypeParsers()
+  fastify.setErrorHandler(answerFailure)
+  stopGracefully(fastify, shared)
+  await fastify.register(healthRoutes)
+  await fastify.register(
+    async (scope) => {
+      if (options.token !== undefined) scope.addHook('onRequest', requireToken(options.token))
+      scope.setNotFoundHandler(refuseRoute)
+      await scope.register(databaseRoutes, shared)
+      await scope.register(pushRoutes, shared)
+      await scope.register(pullRoutes, shared)
+      await scope.register(leafRoutes, shared)
+      await scope.register(liveRoutes, shared)
+      await scope.register(documentRoutes, shared)
+    },
+    { prefix: routes.root },
+  )
+}
+
+/** Ends live streams and refuses new requests when the server begins to close; closes the databases when it has. */
+function stopGracefully(fastify: FastifyInstance, { databases, liveStreams }: RouteOptions): void {
+  let stopping = false
+  fastify.addHook('preClose', async () => {
+    stopping = true
+    liveStreams.endAll()
+  })
+  fastify.addHook('onRequest', async () => {
+    if (stopping) throw new ClosedError()
+  })
+  fastify.addHook('onSend', async (_request, reply) => {
+    // What was under way at the stop is answered; its connection would then idle and hold the stop up.
+    if (stopping) reply.header('connection', 'close')
+  })
+  fastify.addHook('onClose', () => databases.close())
+}

@@ -1,0 +1,28 @@
+import { mediaTypes, routes } from '@mynah/replication/protocol'
+import type { FastifyPluginAsync } from 'fastify'
+import { refuseOtherMethods } from '../failures.js'
+import { LiveStream } from '../live-stream.js'
+import { belowRoot, type DatabaseRequest, type RouteOptions } from './scope.js'
+
+/** Tells how far a database has come, as it comes along. */
+export const liveRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
+  const { databases, env, liveStreams } = options
+  const url = belowRoot(routes.live)
+  fastify.get<DatabaseRequest>(url, { exposeHeadRoute: false }, async (request, reply) => {
+    const { replica } = await databases.get(request.params.db)
+    if (reply.raw.destroyed) return
+    reply.hijack()
+    reply.raw.writeHead(200, {
+      'content-type': mediaTypes.live,
+      'cache-control': 'no-store',
+      // Its socket is of no further use, and would hold up a stop as an idle one.
+      connection: 'close',
+    })
+    const stream = new LiveStream(reply.raw, env)
+    const unsubscribe = replica.onCommit((position) => stream.tell(position))
+    reply.raw.once('close', unsubscribe)
+    stream.tell(replica.position())
+    liveStreams.add(stream)
+  })
+  refuseOtherMethods(fastify, url, ['GET'])
+}
