@@ -1,0 +1,128 @@
+/**
+ * The order of the house: who may import whom. A folder of the core imports only those above it in this list.
+ * Checked on the sources; what a package imports of another is its dist, which is not followed.
+ */
+const coreFolders = [
+  ['errors.ts', 'limits.ts'],
+  ['env'],
+  ['bytes'],
+  ['codec'],
+  ['storage', 'store'],
+  ['document'],
+  ['log'],
+  ['index'],
+  ['changes'],
+  ['database'],
+  ['compliance'],
+]
+
+const core = '^packages/core/src'
+const alternatives = (names) =>
+  names.map((name) => (name.endsWith('.ts') ? name.replace('.', '\\.') : `${name}/`)).join('|')
+
+const coreOrder = coreFolders.slice(0, -1).map((folder, level) => ({
+  name: `core-order-${folder.map((name) => name.replace('.ts', '')).join('-')}`,
+  severity: 'error',
+  comment:
+    'A folder of the core imports only folders above it in the list (docs/decisions, CONTRIBUTING.md).',
+  from: { path: `${core}/(${alternatives(folder)})` },
+  to: { path: `${core}/(${alternatives(coreFolders.slice(level + 1).flat())}|index\\.ts|replica\\.ts)` },
+}))
+
+/** An outside library, and the only files that may import it. */
+const adapters = [
+  ['lzma-native', `${core}/codec/lzma\\.ts$`],
+  ['msgpackr', `${core}/codec/|^packages/replication/src/protocol/|^packages/mirror-server/src/`],
+  ['level|classic-level|memory-level', `${core}/(storage|store|index)/[a-z-]*level[a-z-]*\\.ts$`],
+  ['abstract-level', `${core}/(storage|store|index|database|compliance)/`],
+  ['lru-cache', `${core}/`],
+  ['undici', '^packages/replication/src/transport/'],
+  ['p-queue', '^packages/replication/src/'],
+  ['fastify', '^packages/mirror-server/src/'],
+  ['pino', '^packages/mirror-server/src/'],
+  ['commander', '^packages/mirror-server/src/'],
+].map(([library, files]) => ({
+  name: `adapter-${library.split('|')[0]}`,
+  severity: 'error',
+  comment: 'Each outside library stands behind its adapter.',
+  from: { path: '^packages/[^/]+/src/', pathNot: files },
+  to: { path: `node_modules/(${library})/` },
+}))
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycle',
+      severity: 'error',
+      comment: 'A cycle has no order. Types count too: what is imported as a type moves with its meaning.',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'packages-one-way',
+      severity: 'error',
+      comment: 'mirror-server → replication → core.',
+      from: { path: '^packages/core/' },
+      to: { path: '^(packages/(replication|mirror-server)|examples)/' },
+    },
+    {
+      name: 'packages-one-way-replication',
+      severity: 'error',
+      comment: 'mirror-server → replication → core.',
+      from: { path: '^packages/replication/' },
+      to: { path: '^(packages/mirror-server|examples)/' },
+    },
+    {
+      name: 'only-public-doors',
+      severity: 'error',
+      comment:
+        'One package sees of another only what its package.json exports, and an example only its public API.',
+      from: { path: '^(packages|examples)/([^/]+)/' },
+      to: { path: '^(packages|examples)/([^/]+)/src/', pathNot: '^$1/$2/' },
+    },
+    {
+      name: 'examples-use-the-public-api',
+      severity: 'error',
+      comment: 'The replica port is between our own packages.',
+      from: { path: '^examples/' },
+      to: { path: '^packages/core/dist/replica\\.|^packages/replication/dist/protocol\\.' },
+    },
+    {
+      name: 'core-is-not-node',
+      severity: 'error',
+      comment:
+        'Node is reached only through these adapters, so that the rest runs in a browser and a simulation.',
+      from: {
+        path: `${core}/`,
+        pathNot: `${core}/(env/node-env|bytes/hash|codec/lzma|storage/node-[a-z-]+|(store|index)/[a-z-]*level[a-z-]*)\\.ts$`,
+      },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'no-dev-dependency',
+      severity: 'error',
+      comment: 'What is shipped imports only what is shipped with it.',
+      from: { path: '^packages/[^/]+/src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'unknown', 'undetermined'] },
+    },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      comment: 'Everything that is imported can be found.',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    ...coreOrder,
+    ...adapters,
+  ],
+  options: {
+    doNotFollow: { path: '(^|/)(node_modules|dist)/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.base.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'default'],
+      mainFields: ['main'],
+    },
+  },
+}

@@ -1,0 +1,75 @@
+import type { Database } from '@mynah/core'
+import type { Replication } from '@mynah/replication'
+import { countersOf } from './counters.js'
+import type { Screen } from './screen.js'
+import { formatStatus } from './status-line.js'
+import { type Sample, Telemetry } from './telemetry.js'
+import { startTicks } from './ticks.js'
+
+export interface LoggerOptions {
+  /** The folder of the database; its disk is the one that is watched. */
+  readonly folder: string
+  readonly intervalMs: number
+  readonly screen: Screen
+}
+
+/** A logger at work. */
+export interface Logger {
+  /** Ends after the sample that is being taken. */
+  stop(): Promise<void>
+}
+
+/** Puts a sample into the database at each tick and shows how things stand. Never waits for the network. */
+export async function startLogger(
+  db: Database,
+  replication: Replication,
+  options: LoggerOptions,
+): Promise<Logger> {
+  const telemetry = new Telemetry(options.folder, await countersOf(process.platform))
+  await telemetry.begin()
+  let last: Sample | undefined
+  let fault: string | undefined
+  let shownState = ''
+
+  async function show(): Promise<void> {
+    const { documents, hot, sealed, diskBytes } = await db.stats()
+    const { state, ahead, behind } = replication.status()
+    const line = formatStatus({
+      documents,
+      rawBytes: hot.bytes + sealed.rawBytes,
+      diskBytes,
+      mirror: state,
+      ahead,
+      behind,
+      skipped: ticks.skipped(),
+      cpuPercent: last?.cpuPercent,
+      memoryPercent: last?.memoryPercent,
+      lastSample: last?.at,
+      fault,
+    })
+    const reachable = state === 'offline' || state === 'error' ? state : 'reachable'
+    options.screen.status(line, { now: reachable !== shownState })
+    shownState = reachable
+  }
+
+  const ticks = startTicks(
+    options.intervalMs,
+    async (at) => {
+      last = await db.put(await telemetry.sample(at))
+      fault = undefined
+      await show()
+    },
+    (error) => {
+      // A full disk, or a clock that was set back onto a sample: said on the screen, and the next one is tried.
+      fault = error instanceof Error ? error.message : String(error)
+      void show().catch(() => undefined)
+    },
+  )
+  return {
+    async stop() {
+      await ticks.stop()
+      await show()
+      options.screen.end()
+    },
+  }
+}
