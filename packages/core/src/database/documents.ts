@@ -1,4 +1,4 @@
-import type { Scalar, Value } from '../codec/value.js'
+import type { Value } from '../codec/value.js'
 import type { MynahError } from '../errors.js'
 
 type Maybe<T> = T | Promise<T>
@@ -11,7 +11,7 @@ export interface Document {
 }
 
 /** `T` where all its members can be stored; functions, symbols, Maps and Sets become `never`. */
-export type Storable<T> = T extends Scalar | undefined
+export type Storable<T> = T extends Value | undefined
   ? T
   : T extends (...args: never[]) => unknown
     ? never
