@@ -20,6 +20,9 @@ export class Part {
     const output = logFile === undefined ? 'inherit' : openSync(logFile, 'w')
     this.#child = spawn(process.execPath, ['--import', followParent.href, script, ...args], {
       cwd: root,
+      // Ctrl-C goes to all processes of a terminal's group; a part would be told twice, which the mirror takes for
+      // haste. On Windows there are no groups, and a detached process would get a window of its own.
+      detached: process.platform !== 'win32',
       stdio: ['ignore', output, output, 'ipc'],
     })
     if (logFile !== undefined) closeSync(output)

@@ -76,11 +76,12 @@ async function watch(parts, options, stopped) {
 function stopOnRequest(parts) {
   /** `told`: the parts that were still running when they were asked to stop. */
   const stopped = { asked: false, told: [], stop }
-  function stop() {
+  function stop(signal) {
     if (stopped.asked) return
     stopped.asked = true
     stopped.told = parts.filter((part) => part.running)
-    for (const part of stopped.told) part.stop()
+    // A console on Windows has told them already.
+    if (process.platform !== 'win32' || signal !== 'SIGINT') for (const part of stopped.told) part.stop()
     setTimeout(() => {
       for (const part of parts) part.kill()
     }, 20_000).unref()

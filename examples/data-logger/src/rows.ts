@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import path from 'node:path'
+import { TextDecoder } from 'node:util'
 import { parse } from 'csv-parse'
 import { parseCell } from './cell.js'
 

@@ -17,13 +17,18 @@ export class Screen {
   /** Shows a line of status; without a terminal only when the last is old enough, or `now` says that it matters. */
   status(line: string, options: { readonly now?: boolean } = {}): void {
     if (this.#output.isTTY) {
-      this.#output.write(`\r\x1b[2K${fit(line, (this.#output.columns ?? 80) - 1)}`)
+      this.#output.write(`\r\x1b[2K${fit(line, this.#columns() - 1)}`)
       this.#dirty = true
       return
     }
     if (options.now !== true && performance.now() - this.#written < this.#everyMs) return
     this.#written = performance.now()
     this.#output.write(`${line}\n`)
+  }
+
+  /** Asked each time: whoever started us may have taken us out of reach of the terminal's news. */
+  #columns(): number {
+    return this.#output.getWindowSize?.()[0] ?? this.#output.columns ?? 80
   }
 
   /** Writes a line that stays. */
