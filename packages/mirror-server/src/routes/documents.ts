@@ -18,7 +18,7 @@ export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
   const url = belowRoot(routes.documents)
   fastify.get<{ Params: { readonly db: string; readonly '*': string } }>(url, async (request, reply) => {
     const { database } = await databases.get(request.params.db)
-    const { doc, deleted } = await database.read(request.params['*'])
+    const { doc, deleted } = await database.read(request.params['*'], { strict: true })
     if (doc === undefined) {
       if (deleted) throw new RequestRefusedError('MYNAH_DOCUMENT_DELETED', 'The document is deleted')
       throw new RequestRefusedError('MYNAH_DOCUMENT_UNKNOWN', 'There is no such document')
