@@ -2,7 +2,9 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   openSync,
   readdirSync,
@@ -11,6 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { homedir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -56,7 +59,18 @@ export async function main() {
 async function install(tools) {
   const args = ['install', '--frozen-lockfile', '--config.confirmModulesPurge=false']
   if (!tools) args.push('--prod')
+  // Without a home pnpm would look for a place outside of this folder.
+  if (!isWritable(homedir())) args.push('--store-dir', path.join(root, 'node_modules/.pnpm-store'))
   await runPnpm(args, 'installing packages (once)')
+}
+
+function isWritable(folder) {
+  try {
+    accessSync(folder, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Runs the pnpm that package.json names, and nobody has to install. */
