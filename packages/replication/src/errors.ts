@@ -1,4 +1,5 @@
 import { MynahError } from '@mynah/core'
+import type { Parked } from '@mynah/core/replica'
 
 /** A message that is not of the protocol: the wrong shape, length, depth or type. On HTTP 400. */
 export class MessageInvalidError extends MynahError {
@@ -26,5 +27,64 @@ export class DatabaseUnknownError extends MynahError {
   override readonly name = 'DatabaseUnknownError'
   constructor(readonly database: string) {
     super('MYNAH_DATABASE_UNKNOWN', `There is no database ${JSON.stringify(database)}`)
+  }
+}
+
+/** The mirror could not be asked: no connection, cut off, too slow, or silent. */
+export class MirrorUnreachableError extends MynahError {
+  override readonly name = 'MirrorUnreachableError'
+  override readonly retryable = true
+  constructor(
+    /** The mirror's address; '' where there is none to ask. */
+    readonly mirror: string,
+    readonly detail: string,
+    options?: ErrorOptions,
+  ) {
+    super(
+      'MYNAH_MIRROR_UNREACHABLE',
+      mirror === '' ? `No mirror was reached: ${detail}` : `${mirror} was not reached: ${detail}`,
+      options,
+    )
+  }
+}
+
+/** Something answered at the mirror's address, but not as a mirror: a captive portal, a proxy, a fault there. Never data. */
+export class MirrorAnswerError extends MynahError {
+  override readonly name = 'MirrorAnswerError'
+  override readonly retryable = true
+  constructor(
+    readonly mirror: string,
+    readonly status: number,
+    readonly detail: string,
+    options?: ErrorOptions & {
+      /** The code that the answer carried, where it was an error of the protocol. */
+      readonly answerCode?: string
+    },
+  ) {
+    super('MYNAH_MIRROR_ANSWER', `${mirror} answered ${status}: ${detail}`, options)
+    this.answerCode = options?.answerCode
+  }
+
+  readonly answerCode: string | undefined
+}
+
+/** A mirror refused documents that were written here. They stay here, and in the inbox of `rejected()`. */
+export class RejectedError extends MynahError {
+  override readonly name = 'RejectedError'
+  constructor(readonly rejections: readonly Parked[]) {
+    const [first] = rejections
+    super(
+      'MYNAH_REJECTED',
+      `${rejections.length} refused by the mirror` +
+        (first === undefined ? '' : `, the first ${JSON.stringify(first.id)}: ${first.reason}`),
+    )
+  }
+}
+
+/** The database is being replicated already: one `Replication` at a time. Close the other first. */
+export class ReplicationRunningError extends MynahError {
+  override readonly name = 'ReplicationRunningError'
+  constructor(readonly database: string) {
+    super('MYNAH_REPLICATION_RUNNING', `Database ${database} is being replicated already`)
   }
 }

@@ -91,7 +91,12 @@ export interface BodySource {
 
 /** What replication remembers in the database: part of the manifest, replaced as a whole. */
 export interface ReplicationSettings {
-  readonly mirrors: readonly { readonly url: string; readonly token?: string }[]
+  readonly mirrors: readonly {
+    readonly url: string
+    readonly token?: string
+    /** The database's id there, once it was reached. */
+    readonly id?: string
+  }[]
   /** Id prefixes that the index covers; undefined for all, [] for none. */
   readonly scope?: readonly string[]
   readonly hold?: 'used' | 'all'

@@ -1,0 +1,36 @@
+import type { Env } from '@mynah/core'
+
+const BASE_MS = 500
+const CAP_MS = 30_000
+
+/**
+ * How long to leave a failing mirror alone: exponential, with full jitter, so that a thousand peers do not come back
+ * at once.
+ *
+ * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+ */
+export class Backoff {
+  readonly #env: Env
+  #failures = 0
+
+  constructor(env: Env) {
+    this.#env = env
+  }
+
+  /** Failures since the last success. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** Counts a failure and gives the delay until the next attempt, milliseconds. */
+  fail(): number {
+    const ceilingMs = Math.min(CAP_MS, BASE_MS * 2 ** Math.min(this.#failures, 16))
+    this.#failures += 1
+    const [a = 0, b = 0, c = 0] = this.#env.randomBytes(3)
+    return (ceilingMs * (a * 0x1_0000 + b * 0x100 + c)) / 0x100_0000
+  }
+
+  succeed(): void {
+    this.#failures = 0
+  }
+}

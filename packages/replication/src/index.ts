@@ -1,0 +1,22 @@
+export {
+  DatabaseNameInvalidError,
+  DatabaseUnknownError,
+  MessageInvalidError,
+  MirrorAnswerError,
+  MirrorUnreachableError,
+  RejectedError,
+  ReplicationRunningError,
+} from './errors.js'
+export { httpTransport } from './http-transport.js'
+export type { MirrorState } from './mirror.js'
+export { replicate } from './replicate.js'
+export type {
+  MirrorStatus,
+  Rejection,
+  ReplicateOptions,
+  Replication,
+  ReplicationEvents,
+  ReplicationStatus,
+  SyncReport,
+} from './replication.js'
+export type { Transport, TransportAnswer, TransportRequest, TransportStream } from './transport.js'

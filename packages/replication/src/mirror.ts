@@ -1,0 +1,60 @@
+import type { Env } from '@mynah/core'
+import type { Position, Replica } from '@mynah/core/replica'
+import { Backoff } from './backoff.js'
+import { Progress } from './progress.js'
+import type { Scope } from './scope.js'
+
+/**
+ * What a mirror is to this database now: in use (`connecting`, `catching-up`, `live`), left alone after a failure
+ * (`backing-off`), or not needed because another is in use or nothing is to be done (`waiting`).
+ */
+export type MirrorState = 'connecting' | 'catching-up' | 'live' | 'backing-off' | 'waiting'
+
+/** What is known of one mirror while the replication runs, across its sessions. */
+export class Mirror {
+  readonly address: string
+  readonly backoff: Backoff
+  token: string | undefined
+  /** The database's id there, as of the last contact. */
+  databaseId: string | undefined
+  progress: Progress | undefined
+  state: MirrorState = 'waiting'
+  /** The mirror's newest position that it told. */
+  head: Position | undefined
+  latencyMs: number | undefined
+  /** When the next attempt may be made, on the monotonic clock. */
+  retryAtMs = 0
+  /** When the last attempt failed, on the monotonic clock; undefined before the first. */
+  failedAtMs: number | undefined
+  /** Why the last session ended; undefined once a later one has caught up. */
+  error: Error | undefined
+  /** When the mirror last confirmed that the index is up to date, on the wall clock. */
+  upToDateAtMs: number | undefined
+
+  constructor(env: Env, address: string, token: string | undefined, databaseId: string | undefined) {
+    this.backoff = new Backoff(env)
+    this.address = address
+    this.token = token
+    this.databaseId = databaseId
+  }
+
+  /** Loads what is stored of the database there, unless that is done. */
+  async load(replica: Replica, databaseId: string, scope: Scope): Promise<Progress> {
+    if (this.progress?.databaseId !== databaseId) {
+      this.progress = await Progress.load(replica, databaseId, scope)
+      this.databaseId = databaseId
+      this.head = undefined
+    }
+    return this.progress
+  }
+
+  /** A position that the mirror told; they may arrive out of order. */
+  tell(position: Position): void {
+    if (this.head?.incarnation !== position.incarnation || position.seq > this.head.seq) this.head = position
+  }
+
+  /** Seqs of the mirror that are not pulled yet. */
+  behind(): number {
+    return Math.max(0, (this.head?.seq ?? 0) - (this.progress?.pull.current?.source.seq ?? 0))
+  }
+}

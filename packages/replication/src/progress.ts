@@ -1,0 +1,126 @@
+import type { Parked, Position, Replica } from '@mynah/core/replica'
+import type { PushAnswer } from './protocol/messages.js'
+import { pullKey, type Scope } from './scope.js'
+import { Track } from './track.js'
+
+/**
+ * How far replication with one mirror's database has come, and what it refused.
+ *
+ * The first pull keeps its checkpoint under a key of its own and takes the proper one only at its end, so that a pull
+ * checkpoint under the proper key says: the index has been complete once.
+ */
+export class Progress {
+  readonly databaseId: string
+  readonly push: Track
+  readonly #replica: Replica
+  readonly #complete: Track
+  readonly #first: Track
+  #parked: readonly Parked[]
+  #pull: Track
+  #covered: boolean
+
+  private constructor(
+    replica: Replica,
+    databaseId: string,
+    tracks: { readonly push: Track; readonly complete: Track; readonly first: Track },
+    parked: readonly Parked[],
+  ) {
+    this.#replica = replica
+    this.databaseId = databaseId
+    this.push = tracks.push
+    this.#complete = tracks.complete
+    this.#first = tracks.first
+    this.#parked = parked
+    this.#covered = tracks.complete.current !== undefined
+    this.#pull = this.#covered ? tracks.complete : tracks.first
+  }
+
+  static async load(replica: Replica, databaseId: string, scope: Scope): Promise<Progress> {
+    const key = pullKey(databaseId, scope)
+    const [push, complete, first, parked] = await Promise.all([
+      Track.load(replica, databaseId, 'push'),
+      Track.load(replica, key, 'pull'),
+      Track.load(replica, `${key} first`, 'pull'),
+      replica.parked(databaseId),
+    ])
+    return new Progress(replica, databaseId, { push, complete, first }, parked)
+  }
+
+  /** Moves the push past what it will not send, as far as that shows without asking the mirror. */
+  async skipStubs(): Promise<void> {
+    for (;;) {
+      const { current } = this.push
+      if (current === undefined || this.#replica.position().seq <= current.source.seq) return
+      const page = await this.#replica.feed({ since: current.source.seq, bodies: true })
+      if (page.records.some(({ kind }) => kind === 'revision')) return
+      this.push.advance({ source: page.position, target: current.target })
+      if (!page.more) return
+    }
+  }
+
+  get pull(): Track {
+    return this.#pull
+  }
+
+  /** Whether a pull has once reached the mirror's head. */
+  get covered(): boolean {
+    return this.#covered
+  }
+
+  /** What the mirror refused. */
+  get parked(): readonly Parked[] {
+    return this.#parked
+  }
+
+  /** The positions that the mirror's history must hold for the checkpoints to be worth anything. */
+  positions(): readonly Position[] {
+    return [this.push.current?.target, this.#pull.current?.source].filter(
+      (position) => position !== undefined,
+    )
+  }
+
+  /** Gives up the checkpoints that do not hold, told in the order of `positions()`; true when there were any. */
+  forget(holds: readonly boolean[]): boolean {
+    const answers = [...holds]
+    const push = this.push.current !== undefined && answers.shift() === false
+    const pull = this.#pull.current !== undefined && answers.shift() === false
+    if (push) this.push.forget()
+    if (pull) this.#pull.forget()
+    if (pull) this.#pull = this.#first
+    return push || pull
+  }
+
+  /** Takes what a push put right behind the pull's position as pulled: no echo. */
+  skipEcho({ before, position }: PushAnswer): void {
+    const source = this.#pull.current?.source
+    if (source?.seq !== before || position.seq <= before) return
+    this.#pull.advance({ source: position, target: this.#replica.position() })
+  }
+
+  /** The pull has reached the mirror's head. */
+  async completePull(): Promise<void> {
+    const { current } = this.#pull
+    if (this.#pull === this.#complete || current === undefined) return
+    this.#complete.advance(current)
+    await this.#complete.store()
+    this.#pull = this.#complete
+    this.#covered = true
+  }
+
+  /** Changes what is parked, in memory: documents that were accepted leave, refusals enter. */
+  park(accepted: ReadonlySet<string>, refused: readonly Parked[]): void {
+    const again = new Set(refused.map(({ id, rev }) => `${rev} ${id}`))
+    const kept = this.#parked.filter(({ id, rev }) => !accepted.has(id) && !again.has(`${rev} ${id}`))
+    this.#parked = [...kept, ...refused]
+  }
+
+  async storePush(): Promise<void> {
+    await this.push.store(this.#parked)
+  }
+
+  /** Stores what moved in memory only. */
+  async flush(): Promise<void> {
+    await this.push.flush()
+    await this.#pull.flush()
+  }
+}

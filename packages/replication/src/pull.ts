@@ -1,0 +1,78 @@
+import type { MynahError } from '@mynah/core'
+import type { MergeReport, Position, Replica } from '@mynah/core/replica'
+import { MirrorAnswerError } from './errors.js'
+import type { MirrorClient, PulledPage, PullQuery } from './mirror-client.js'
+import type { Progress } from './progress.js'
+import type { Scope } from './scope.js'
+
+export interface PullOptions {
+  readonly replica: Replica
+  readonly client: MirrorClient
+  readonly progress: Progress
+  readonly scope: Scope
+  /** After each page: what it covers up to, what its merge came to, and the ids of documents that changed. */
+  readonly onPulled: (position: Position, report: MergeReport | undefined, changed: readonly string[]) => void
+  /** When the mirror's head has been reached. */
+  readonly onUpToDate: () => void
+  /** For each record that could not be taken; the others are. */
+  readonly onRefused: (error: MynahError) => void
+}
+
+/**
+ * Takes what changed at a mirror, page by page. The checkpoint moves after the merge of a page is durable. A page with
+ * a record whose path ends at a revision unknown here is asked for again, with whole paths.
+ */
+export class Pull {
+  readonly #options: PullOptions
+
+  constructor(options: PullOptions) {
+    this.#options = options
+  }
+
+  /** Pulls up to the mirror's head. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { progress, client, onUpToDate } = this.#options
+    for (;;) {
+      const since = progress.pull.current?.source
+      const page = await this.#page(since, signal)
+      if (!page.more) break
+      if (page.position.seq <= (since?.seq ?? 0)) {
+        throw new MirrorAnswerError(client.address, 200, 'there is more, but its position does not move')
+      }
+    }
+    await progress.completePull()
+    onUpToDate()
+  }
+
+  async #page(since: Position | undefined, signal: AbortSignal): Promise<PulledPage> {
+    const { replica, client, progress, scope, onPulled, onRefused } = this.#options
+    const query: PullQuery = {
+      bodies: scope.bodies,
+      ...(since === undefined ? {} : { since }),
+      ...(scope.prefixes === undefined ? {} : { prefixes: scope.prefixes }),
+    }
+    let page = await client.pull(query, signal)
+    let report = await this.#merge(page, false)
+    if (report?.outcomes.some(({ result }) => result === 'detached') === true) {
+      page = await client.pull({ ...query, whole: true }, signal)
+      report = await this.#merge(page, true)
+    }
+    // A push that was answered meanwhile may have moved it further.
+    if (page.position.seq >= (progress.pull.current?.source.seq ?? 0)) {
+      progress.pull.advance({ source: page.position, target: replica.position() })
+    }
+    if (report === undefined) await progress.pull.storeWhenFar()
+    else await progress.pull.store()
+    const changed = new Set<string>()
+    for (const [index, outcome] of report?.outcomes.entries() ?? []) {
+      if (outcome.result === 'refused') onRefused(outcome.error)
+      if (outcome.result === 'new') changed.add(page.records[index]!.id)
+    }
+    onPulled(page.position, report, [...changed])
+    return page
+  }
+
+  async #merge({ records }: PulledPage, whole: boolean): Promise<MergeReport | undefined> {
+    return records.length === 0 ? undefined : this.#options.replica.merge(records, { whole, from: 'mirror' })
+  }
+}

@@ -1,0 +1,203 @@
+import { encodeRecords, type LogRecord, type Parked, type Position, type Replica } from '@mynah/core/replica'
+import { MirrorAnswerError } from './errors.js'
+import type { MirrorClient } from './mirror-client.js'
+import type { Progress } from './progress.js'
+import type { DatabaseInfo, PushAnswer } from './protocol/messages.js'
+import { recordCodes, wireLimits } from './protocol/names.js'
+
+/** Raw bytes of one page of the feed, and so of one push. */
+const PAGE_BYTES = 1024 * 1024
+
+export interface PushOptions {
+  readonly replica: Replica
+  readonly client: MirrorClient
+  readonly progress: Progress
+  /** As the mirror told it when the session began. */
+  readonly info: DatabaseInfo
+  /** After each page that was answered, or needed no answer; `documents` were acknowledged. */
+  readonly onPushed: (documents: number) => void
+  readonly onRefused: (refused: readonly Parked[]) => void
+}
+
+/** What became of records that were sent. */
+interface Sent {
+  readonly accepted: ReadonlySet<string>
+  readonly refused: readonly Parked[]
+}
+
+/**
+ * Sends a mirror what it lacks. Leaves written here are sent at once, others only when the mirror asks for them; all
+ * are asked about while there is no valid checkpoint. The checkpoint moves after the answer, which comes after the
+ * mirror's fsync, and is stored together with what was refused.
+ */
+export class Push {
+  readonly #options: PushOptions
+  readonly #again = new Set<string>()
+  #asking: boolean
+  /** The mirror's newest position that an answer named: the target of the next checkpoint. */
+  #seen: Position
+  #inFlight: Promise<unknown> = Promise.resolve()
+
+  constructor(options: PushOptions) {
+    this.#options = options
+    this.#asking = options.progress.push.current === undefined
+    this.#seen = options.info.position
+  }
+
+  /** Resolves when the request that is in flight now is over. */
+  async idle(): Promise<void> {
+    await this.#inFlight.catch(() => {})
+  }
+
+  /** Sends the document's leaves again, with the next run. */
+  again(id: string): void {
+    this.#again.add(id)
+  }
+
+  /** Sends everything up to the head; resolves when all of it was answered and the checkpoint is stored. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#sendAgain(signal)
+    const { replica, progress } = this.#options
+    for (;;) {
+      const since = progress.push.current?.source.seq ?? 0
+      if (replica.position().seq <= since) break
+      const page = await replica.feed({ since, bodies: true, bytes: PAGE_BYTES, signal })
+      const records = await this.#wanted(page.records, signal)
+      const sent = await this.#send(records, false, signal)
+      progress.push.advance({ source: page.position, target: this.#seen })
+      await this.#settle(sent, records.length)
+      if (page.position.seq <= since) break
+    }
+    this.#asking = false
+  }
+
+  async #sendAgain(signal: AbortSignal): Promise<void> {
+    for (const id of this.#again) {
+      const records = (await this.#options.replica.leaves(id)).filter(({ kind }) => kind === 'revision')
+      await this.#settle(await this.#send(records, true, signal), records.length)
+      this.#again.delete(id)
+    }
+  }
+
+  async #settle({ accepted, refused }: Sent, count: number): Promise<void> {
+    const { progress, onPushed, onRefused } = this.#options
+    if (count === 0) {
+      await progress.push.storeWhenFar()
+    } else {
+      progress.park(accepted, refused)
+      await progress.storePush()
+    }
+    onPushed(accepted.size)
+    if (refused.length > 0) onRefused(refused)
+  }
+
+  /** Those of the records that are held here and that the mirror may lack. */
+  async #wanted(records: readonly LogRecord[], signal: AbortSignal): Promise<readonly LogRecord[]> {
+    const { replica, client } = this.#options
+    const held = records.filter(({ kind }) => kind === 'revision')
+    const asked = held.filter(({ origin }) => this.#asking || origin !== replica.id)
+    if (asked.length === 0) return held
+    const known = new Set<LogRecord>()
+    for (let start = 0; start < asked.length; start += wireLimits.missingLeaves) {
+      const chunk = asked.slice(start, start + wireLimits.missingLeaves)
+      const missing = await client.missing(chunk, signal)
+      for (const [index, record] of chunk.entries()) if (missing[index] === false) known.add(record)
+    }
+    // What the mirror knows, it may have learned since the last answer: the checkpoint must name a place after that.
+    if (known.size > 0) this.#seen = (await this.#verified(signal)).position
+    return held.filter((record) => !known.has(record))
+  }
+
+  async #send(records: readonly LogRecord[], whole: boolean, signal: AbortSignal): Promise<Sent> {
+    const accepted = new Set<string>()
+    const refused: Parked[] = []
+    const { batchRecords } = this.#options.info.limits
+    const lengthMax = Math.max(1, Math.min(batchRecords, wireLimits.batchRecords))
+    for (let start = 0; start < records.length; start += lengthMax) {
+      const sent = await this.#sendBatch(records.slice(start, start + lengthMax), whole, signal)
+      for (const id of sent.accepted) accepted.add(id)
+      refused.push(...sent.refused)
+    }
+    for (const { id } of refused) accepted.delete(id)
+    return { accepted, refused }
+  }
+
+  async #sendBatch(records: readonly LogRecord[], whole: boolean, signal: AbortSignal): Promise<Sent> {
+    const shard = await encodeRecords(records)
+    const bytesMax = Math.min(this.#options.info.limits.requestBytes, wireLimits.requestBytes)
+    if (shard.length > bytesMax) return this.#sendParts(records, shard.length, whole, signal)
+    const answer = await this.#answered(shard, whole, signal)
+    const accepted = new Set(records.map(({ id }) => id))
+    const refused: Parked[] = []
+    const detached: LogRecord[] = []
+    for (const { index, code, reason } of answer.exceptions) {
+      const record = records[index]
+      if (record === undefined) throw this.#unfit('an exception for a record that was not sent')
+      accepted.delete(record.id)
+      if (code === recordCodes.detached && !whole) detached.push(record)
+      else refused.push(this.#parked(record, code, reason))
+    }
+    if (detached.length === 0) return { accepted, refused }
+    const rest = await this.#send(await this.#options.replica.bodies(detached, { whole: true }), true, signal)
+    return { accepted: new Set([...accepted, ...rest.accepted]), refused: [...refused, ...rest.refused] }
+  }
+
+  /** Halves a batch that is too long; a record that is too long alone is refused on the mirror's behalf. */
+  async #sendParts(
+    records: readonly LogRecord[],
+    shardBytes: number,
+    whole: boolean,
+    signal: AbortSignal,
+  ): Promise<Sent> {
+    const [first] = records
+    if (first !== undefined && records.length === 1) {
+      const reason = `${shardBytes} bytes are more than the mirror takes`
+      return { accepted: new Set(), refused: [this.#parked(first, 'MYNAH_REQUEST_TOO_LARGE', reason)] }
+    }
+    const middle = records.length >> 1
+    const left = await this.#sendBatch(records.slice(0, middle), whole, signal)
+    const right = await this.#sendBatch(records.slice(middle), whole, signal)
+    return {
+      accepted: new Set([...left.accepted, ...right.accepted]),
+      refused: [...left.refused, ...right.refused],
+    }
+  }
+
+  async #answered(shard: Uint8Array, whole: boolean, signal: AbortSignal): Promise<PushAnswer> {
+    const request = this.#options.client.push(shard, whole, signal)
+    this.#inFlight = request
+    const answer = await request
+    if (!this.#follows(answer.position)) await this.#verified(signal)
+    this.#seen = answer.position
+    this.#options.progress.skipEcho(answer)
+    return answer
+  }
+
+  /** Whether the position plainly comes after the last one in the same history. */
+  #follows({ incarnation, seq }: Position): boolean {
+    return this.#seen.seq === 0 || (incarnation === this.#seen.incarnation && seq >= this.#seen.seq)
+  }
+
+  /**
+   * Asks the mirror whether its history is still the same, as it may have been restored from an old copy under this
+   * session.
+   */
+  async #verified(signal: AbortSignal): Promise<DatabaseInfo> {
+    const { client, progress } = this.#options
+    const pulled = progress.pull.current?.source
+    const asked = [this.#seen, ...(pulled === undefined ? [] : [pulled])]
+    const info = await client.info(asked, signal)
+    if (info.id !== progress.databaseId || info.holds?.includes(false) === true) {
+      throw this.#unfit('its history is not the one of before')
+    }
+    return info
+  }
+
+  #parked({ id, rev }: LogRecord, code: string, reason: string): Parked {
+    return { id, rev, code, reason, mirror: this.#options.client.address }
+  }
+
+  #unfit(detail: string): MirrorAnswerError {
+    return new MirrorAnswerError(this.#options.client.address, 200, detail)
+  }
+}

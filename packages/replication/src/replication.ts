@@ -1,0 +1,116 @@
+import type { Env } from '@mynah/core'
+import type { Parked } from '@mynah/core/replica'
+import type { MirrorState } from './mirror.js'
+import type { Transport } from './transport.js'
+
+export interface ReplicateOptions {
+  /** Added to those remembered, as `http://host:8800/v1/sensors`; a given token replaces the remembered one. */
+  readonly mirrors?: readonly (string | { readonly url: string; readonly token?: string })[]
+  /** What the index covers: ids that begin with one of these; [] only pushes. Default: as remembered, else everything. */
+  readonly scope?: { readonly prefixes: readonly string[] }
+  /** Bodies kept: what is written and read here, or all. Default: as remembered, else 'used'; a mirror keeps all. */
+  readonly hold?: 'used' | 'all'
+  /** Follow the mirror's commits as they come, rather than ask every `intervalMs`. Default true. */
+  readonly live?: boolean
+  /** Default 60,000. */
+  readonly intervalMs?: number
+  /** Default HTTP by undici. Closed with the replication. */
+  readonly transport?: Transport
+  /** Clock, randomness and timers. Default Node's. */
+  readonly env?: Env
+}
+
+export interface MirrorStatus {
+  readonly url: string
+  readonly state: MirrorState
+  /** Of the last greeting; undefined before the first. */
+  readonly latencyMs: number | undefined
+  /** In a row, until now. */
+  readonly failures: number
+  /** Documents written here that the mirror has not acknowledged, each change counted; 0 exactly when there are none. */
+  readonly ahead: number
+  /** Seqs of the mirror, as far as it told, that are not pulled. Always 0 where nothing is pulled. */
+  readonly behind: number
+  /** Documents that it refused. */
+  readonly rejected: number
+  /** Why it failed last; undefined once it has worked again. */
+  readonly error: Error | undefined
+}
+
+export interface ReplicationStatus {
+  /**
+   * `idle`: nothing to do, or no mirror. `active`: connecting, or documents are travelling. `offline`: no mirror is
+   * reached. `error`: one is reached, but it, or the database here, fails. `paused`: by `pause()`.
+   */
+  readonly state: 'idle' | 'active' | 'offline' | 'paused' | 'error'
+  /** The mirror in use. */
+  readonly mirror: string | undefined
+  /** As of the mirror in use, or of the one that is most advanced. */
+  readonly ahead: number
+  readonly behind: number
+  /** Bytes of bodies since the replication began, without headers. */
+  readonly bytesUp: number
+  readonly bytesDown: number
+  /** When a mirror last answered; undefined before the first time. */
+  readonly lastContact: Date | undefined
+}
+
+/** A document that a mirror refused. It stays here as it is. */
+export type Rejection = Parked
+
+/** What one full round did. */
+export interface SyncReport {
+  readonly mirror: string
+  /** Documents that the mirror acknowledged. */
+  readonly pushed: number
+  /** Documents that changed here. */
+  readonly pulled: number
+  readonly rejected: readonly Rejection[]
+}
+
+export interface ReplicationEvents {
+  readonly status: ReplicationStatus
+  /** Documents that travelled: `push`, acknowledged by the mirror; `pull`, new here, by id. */
+  readonly change:
+    | { readonly direction: 'push'; readonly mirror: string; readonly documents: number }
+    | { readonly direction: 'pull'; readonly mirror: string; readonly ids: readonly string[] }
+  /** A document that has several live leaves since a pull; `revs` are all of them, in no order. */
+  readonly conflict: { readonly id: string; readonly revs: readonly string[] }
+  readonly rejected: Rejection
+  /** A mirror began to fail, or fails for another reason than before; or sent a record that cannot be taken. */
+  readonly error: { readonly mirror: string; readonly error: Error }
+}
+
+/** Replication of one database in the background, until it is closed. */
+export interface Replication extends AsyncDisposable {
+  /** Remembered, and tried at once where no other mirror is in use. @throws TypeError when it is no mirror's address */
+  addMirror(url: string, options?: { readonly token?: string }): Promise<void>
+  /** Forgotten; what is in flight with it is given up. */
+  removeMirror(url: string): Promise<void>
+  mirrors(): readonly MirrorStatus[]
+  status(): ReplicationStatus
+  /**
+   * One full round now, also while paused: pushes all, pulls all. Rejects with the last mirror's error when none could be
+   * reached.
+   */
+  sync(options?: { readonly signal?: AbortSignal }): Promise<SyncReport>
+  /**
+   * Resolves when all that was durable here before the call is durable on a mirror, however long that takes.
+   * @throws RejectedError when the mirror refused documents that are neither dropped nor accepted since
+   * @throws ClosedError when the replication is closed before
+   */
+  synced(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /** What mirrors refused: an inbox, emptied by `retry`, `drop`, and newer revisions that are accepted. */
+  rejected(): AsyncIterable<Rejection>
+  /** Sends the document again now. @throws RejectedError when it is refused again, MirrorUnreachableError */
+  retry(id: string): Promise<void>
+  /** Takes the document out of the inbox; nothing else changes. */
+  drop(id: string): Promise<void>
+  /** Ends what is in flight and begins nothing new, but for `sync`. */
+  pause(): void
+  resume(): void
+  /** Calls on each event; returns the way to stop. What a listener throws is thrown outside of the replication. */
+  on<E extends keyof ReplicationEvents>(event: E, listener: (value: ReplicationEvents[E]) => void): () => void
+  /** Ends what is in flight, waits for what is being merged, and stores how far it came. Idempotent. */
+  close(): Promise<void>
+}

@@ -1,0 +1,328 @@
+import { ClosedError, type Env, nodeEnv } from '@mynah/core'
+import type { Replica, ReplicationSettings } from '@mynah/core/replica'
+import { Backlog } from './backlog.js'
+import { MirrorBodies } from './body-source.js'
+import { RejectedError } from './errors.js'
+import { Events } from './events.js'
+import { httpTransport } from './http-transport.js'
+import { Mirror } from './mirror.js'
+import { mirrorAddress } from './mirror-address.js'
+import { MirrorClient } from './mirror-client.js'
+import type {
+  MirrorStatus,
+  Rejection,
+  ReplicateOptions,
+  Replication,
+  ReplicationEvents,
+  ReplicationStatus,
+  SyncReport,
+} from './replication.js'
+import { Scheduler } from './scheduler.js'
+import { inScope, type Scope } from './scope.js'
+import { Session } from './session.js'
+import { remember } from './settings.js'
+import { mirrorStatus, replicationStatus, type StatusSources } from './status.js'
+import { Synced } from './synced.js'
+import type { Transport } from './transport.js'
+
+const POLL_MS = 60_000
+
+/** The replication of one replica: what `replicate` gives. */
+export class Replicator implements Replication {
+  readonly #replica: Replica
+  readonly #env: Env
+  readonly #transport: Transport
+  readonly #settings: ReplicationSettings
+  readonly #scope: Scope
+  readonly #pollMs: number | undefined
+  readonly #events = new Events()
+  readonly #backlog = new Backlog()
+  readonly #scheduler: Scheduler
+  readonly #bodies: MirrorBodies
+  readonly #onClosed: () => void
+  readonly #synced = new Synced(() => this.#scheduler.mirrors)
+  readonly #traffic = { bytesUp: 0, bytesDown: 0 }
+  readonly #documents = { pushed: 0, pulled: 0 }
+  #lastContactMs: number | undefined
+  #statusDue = false
+  #closed: Promise<void> | undefined
+
+  private constructor(
+    replica: Replica,
+    settings: ReplicationSettings,
+    options: ReplicateOptions,
+    onClosed: () => void,
+  ) {
+    this.#replica = replica
+    this.#onClosed = onClosed
+    this.#env = options.env ?? nodeEnv
+    this.#transport = options.transport ?? httpTransport()
+    const { scope, hold } = settings
+    this.#settings = settings
+    this.#scope = { prefixes: scope, bodies: hold === 'all' || replica.mode === 'mirror' }
+    this.#pollMs = options.live === false ? (options.intervalMs ?? POLL_MS) : undefined
+    this.#scheduler = new Scheduler({
+      env: this.#env,
+      session: (mirror) => this.#session(mirror),
+      onStatus: () => this.#changed(),
+      onFailure: (mirror, error) => this.#events.emit('error', { mirror: mirror.address, error }),
+    })
+    this.#bodies = new MirrorBodies({
+      env: this.#env,
+      reach: (signal) => this.#scheduler.sessionForRead(signal),
+      covers: (id) => inScope(this.#scope, id) && this.#some(({ progress }) => progress?.covered === true),
+      asOf: () => this.#asOf(),
+    })
+  }
+
+  /** Begins with these settings, which are remembered. Resolves without a network. */
+  static async begin(
+    replica: Replica,
+    settings: ReplicationSettings,
+    options: ReplicateOptions,
+    onClosed: () => void,
+  ): Promise<Replicator> {
+    const replicator = new Replicator(replica, settings, options, onClosed)
+    for (const { url, token, id } of settings.mirrors) {
+      const mirror = new Mirror(replicator.#env, url, token, id)
+      if (id !== undefined) await (await mirror.load(replica, id, replicator.#scope)).skipStubs()
+      replicator.#scheduler.add(mirror)
+    }
+    await replicator.#remember()
+    replicator.#useSource()
+    replicator.#scheduler.begin()
+    void replica.closed.then(() => replicator.close())
+    return replicator
+  }
+
+  async addMirror(url: string, { token }: { readonly token?: string } = {}): Promise<void> {
+    const address = mirrorAddress(url)
+    this.#requireOpen()
+    const known = this.#scheduler.mirrors.find((mirror) => mirror.address === address)
+    if (known !== undefined) {
+      known.token = token ?? known.token
+      this.#scheduler.wake()
+    } else {
+      this.#scheduler.add(new Mirror(this.#env, address, token, undefined))
+    }
+    this.#useSource()
+    await this.#remember()
+    this.#changed()
+  }
+
+  async removeMirror(url: string): Promise<void> {
+    const address = mirrorAddress(url)
+    this.#requireOpen()
+    const mirror = this.#scheduler.mirrors.find((known) => known.address === address)
+    if (mirror === undefined) return
+    this.#scheduler.remove(mirror)
+    this.#useSource()
+    await this.#remember()
+    this.#changed()
+  }
+
+  mirrors(): readonly MirrorStatus[] {
+    return this.#scheduler.mirrors.map((mirror) => mirrorStatus(this.#sources(), mirror))
+  }
+
+  status(): ReplicationStatus {
+    return replicationStatus(this.#sources())
+  }
+
+  async sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<SyncReport> {
+    this.#requireOpen()
+    return this.#scheduler.round(async (session) => {
+      const before = { ...this.#documents }
+      await session.round()
+      return {
+        mirror: session.mirror.address,
+        pushed: this.#documents.pushed - before.pushed,
+        pulled: this.#documents.pulled - before.pulled,
+        rejected: session.mirror.progress?.parked ?? [],
+      }
+    }, signal)
+  }
+
+  async synced({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#requireOpen()
+    signal?.throwIfAborted()
+    await this.#synced.wait(this.#replica.position().seq, signal)
+  }
+
+  async *rejected(): AsyncGenerator<Rejection> {
+    for (const { progress } of this.#scheduler.mirrors) yield* progress?.parked ?? []
+  }
+
+  async retry(id: string): Promise<void> {
+    this.#requireOpen()
+    const parked = await this.#scheduler.round(async (session) => {
+      await session.pushAgain(id)
+      return session.mirror.progress?.parked ?? []
+    }, undefined)
+    const again = parked.filter((rejection) => rejection.id === id)
+    if (again.length > 0) throw new RejectedError(again)
+  }
+
+  async drop(id: string): Promise<void> {
+    this.#requireOpen()
+    for (const { progress } of this.#scheduler.mirrors) {
+      if (progress?.parked.some((rejection) => rejection.id === id) !== true) continue
+      progress.park(new Set([id]), [])
+      await progress.storePush()
+    }
+    this.#changed()
+  }
+
+  pause(): void {
+    this.#scheduler.pause()
+  }
+
+  resume(): void {
+    this.#scheduler.resume()
+  }
+
+  on<E extends keyof ReplicationEvents>(
+    event: E,
+    listener: (value: ReplicationEvents[E]) => void,
+  ): () => void {
+    return this.#events.on(event, listener)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#end()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #end(): Promise<void> {
+    const reason = new ClosedError()
+    this.#replica.useSource(undefined)
+    this.#synced.end(reason)
+    await this.#scheduler.close(reason)
+    await this.#transport.close()
+    this.#onClosed()
+  }
+
+  #requireOpen(): void {
+    if (this.#closed !== undefined) throw new ClosedError()
+  }
+
+  #session(mirror: Mirror): Session {
+    const { address } = mirror
+    const session: Session = new Session({
+      replica: this.#replica,
+      env: this.#env,
+      mirror,
+      client: this.#client(mirror),
+      scope: this.#scope,
+      pollMs: this.#pollMs,
+      observer: {
+        onStatus: () => this.#changed(),
+        onConnected: () => {
+          this.#scheduler.connected(session)
+          this.#rememberDatabase(mirror)
+        },
+        onPushed: (documents) => {
+          this.#documents.pushed += documents
+          this.#forgetPulled()
+          this.#synced.settle()
+          if (documents > 0) this.#events.emit('change', { direction: 'push', mirror: address, documents })
+          this.#changed()
+        },
+        onPulled: (report, ids) => {
+          this.#documents.pulled += ids.length
+          if (report !== undefined) this.#backlog.pulled(report)
+          if (ids.length > 0) this.#events.emit('change', { direction: 'pull', mirror: address, ids })
+          if (this.#events.wanted('conflict')) void this.#tellConflicts(address, ids)
+          this.#changed()
+        },
+        onRefused: (refused) => {
+          for (const rejection of refused) this.#events.emit('rejected', rejection)
+        },
+        onUnfit: (error) => this.#events.emit('error', { mirror: address, error }),
+      },
+    })
+    return session
+  }
+
+  #client(mirror: Mirror): MirrorClient {
+    return new MirrorClient({
+      address: mirror.address,
+      token: () => mirror.token,
+      databaseId: this.#replica.id,
+      transport: this.#transport,
+      onTraffic: (bytesUp, bytesDown) => {
+        this.#traffic.bytesUp += bytesUp
+        this.#traffic.bytesDown += bytesDown
+        this.#lastContactMs = this.#env.now()
+      },
+    })
+  }
+
+  async #tellConflicts(mirror: string, ids: readonly string[]): Promise<void> {
+    try {
+      for (const id of ids) {
+        const live = (await this.#replica.leaves(id)).filter(({ deleted }) => !deleted)
+        if (live.length > 1) this.#events.emit('conflict', { id, revs: live.map(({ rev }) => rev) })
+      }
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+      if (this.#closed === undefined) this.#events.emit('error', { mirror, error })
+    }
+  }
+
+  #forgetPulled(): void {
+    const pushed = this.#scheduler.mirrors.map(({ progress }) => progress?.push.current?.source.seq ?? 0)
+    this.#backlog.forget(Math.min(...pushed))
+  }
+
+  #asOf(): Date | undefined {
+    const confirmed = this.#scheduler.mirrors.flatMap(({ upToDateAtMs }) => upToDateAtMs ?? [])
+    return confirmed.length === 0 ? undefined : new Date(Math.max(...confirmed))
+  }
+
+  #some(holds: (mirror: Mirror) => boolean): boolean {
+    return this.#scheduler.mirrors.some(holds)
+  }
+
+  /** Without a mirror there is nobody to ask, and the database answers for itself. */
+  #useSource(): void {
+    this.#replica.useSource(this.#scheduler.mirrors.length === 0 ? undefined : this.#bodies)
+  }
+
+  #rememberDatabase(mirror: Mirror): void {
+    const remembered = this.#replica.settings().mirrors.find(({ url }) => url === mirror.address)
+    if (remembered?.id === mirror.databaseId) return
+    this.#remember().catch((error: Error) => {
+      if (this.#closed === undefined) this.#events.emit('error', { mirror: mirror.address, error })
+    })
+  }
+
+  #remember(): Promise<void> {
+    return remember(this.#replica, this.#scheduler.mirrors, this.#settings)
+  }
+
+  #sources(): StatusSources {
+    return {
+      replica: this.#replica,
+      scheduler: this.#scheduler,
+      backlog: this.#backlog,
+      scope: this.#scope,
+      traffic: this.#traffic,
+      lastContactMs: this.#lastContactMs,
+    }
+  }
+
+  /** Tells the status soon, once for all that changes until then. */
+  #changed(): void {
+    if (this.#statusDue || !this.#events.wanted('status')) return
+    this.#statusDue = true
+    void this.#env.yield().then(() => {
+      this.#statusDue = false
+      if (this.#closed === undefined) this.#events.emit('status', this.status())
+    })
+  }
+}

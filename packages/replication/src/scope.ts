@@ -1,0 +1,37 @@
+/** What replication covers, and which bodies it keeps. */
+export interface Scope {
+  /** Id prefixes that the index covers; undefined for all, [] for none. */
+  readonly prefixes: readonly string[] | undefined
+  /** Whether bodies are pulled too, rather than stubs. */
+  readonly bodies: boolean
+}
+
+/** They travel in the address of a request, and servers bound that. */
+const QUERY_CHARACTERS_MAX = 6_000
+const PREFIXES_MAX = 100
+
+/** @throws RangeError when the prefixes are too many or too long to be asked for */
+export function checkPrefixes(prefixes: readonly string[]): void {
+  const characters = prefixes.reduce((sum, prefix) => sum + encodeURIComponent(prefix).length + 8, 0)
+  if (prefixes.length > PREFIXES_MAX || characters > QUERY_CHARACTERS_MAX) {
+    throw new RangeError(
+      `A scope has at most ${PREFIXES_MAX} prefixes, of ${QUERY_CHARACTERS_MAX} characters encoded`,
+    )
+  }
+}
+
+/** Whether the index covers the id. */
+export function inScope({ prefixes }: Scope, id: string): boolean {
+  return prefixes?.some((prefix) => id.startsWith(prefix)) ?? true
+}
+
+/** Whether there is nothing to pull. */
+export function pushesOnly({ prefixes }: Scope): boolean {
+  return prefixes?.length === 0
+}
+
+/** The key of the pull checkpoint with a database: another for each scope, so that a changed one starts anew. */
+export function pullKey(databaseId: string, { prefixes, bodies }: Scope): string {
+  const covered = prefixes === undefined ? '*' : JSON.stringify([...new Set(prefixes)].sort())
+  return `${databaseId} ${bodies ? 'all' : 'used'} ${covered}`
+}

@@ -1,0 +1,273 @@
+import type { Env, MynahError } from '@mynah/core'
+import type { MergeReport, Parked, Position, Replica } from '@mynah/core/replica'
+import { deferred } from './deferred.js'
+import { Demand } from './demand.js'
+import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from './errors.js'
+import type { Mirror } from './mirror.js'
+import type { MirrorClient } from './mirror-client.js'
+import type { Progress } from './progress.js'
+import type { DatabaseInfo } from './protocol/messages.js'
+import { wireLimits } from './protocol/names.js'
+import { Pull } from './pull.js'
+import { Push } from './push.js'
+import { pushesOnly, type Scope } from './scope.js'
+import { sleep } from './sleep.js'
+
+/** What a session tells of its work. */
+export interface SessionObserver {
+  /** Something that a status shows has changed. */
+  onStatus(): void
+  /** The checkpoints are checked; requests may be made. */
+  onConnected(): void
+  /** The push moved; `documents` were acknowledged. */
+  onPushed(documents: number): void
+  /** The pull moved. */
+  onPulled(report: MergeReport | undefined, changed: readonly string[]): void
+  /** Documents that the mirror refused. */
+  onRefused(refused: readonly Parked[]): void
+  /** A record of the mirror's that could not be taken. */
+  onUnfit(error: MynahError): void
+}
+
+export interface SessionOptions {
+  readonly replica: Replica
+  readonly env: Env
+  readonly mirror: Mirror
+  readonly client: MirrorClient
+  readonly scope: Scope
+  /** Undefined: follow the mirror's stream of positions. Else poll so often. */
+  readonly pollMs: number | undefined
+  readonly observer: SessionObserver
+}
+
+/**
+ * One attempt at replication with one mirror, from the first request to the first failure.
+ *
+ *                 info, holds; PUT where there is no database
+ *     begin ──► connecting ───────────► catching-up ───────────► live ──┐ commit here: push
+ *                   │     checkpoints       │     first push and  │  ▲  │ position there, or interval: pull
+ *                   │     checked           │     pull are over   │  └──┘
+ *                   ▼                       ▼                     ▼
+ *                 over: the caller backs off, and may try another mirror meanwhile
+ *
+ *   state        event                                    what follows
+ *   connecting   info answered, all checkpoints hold      catching-up: push and pull are demanded, the stream is opened
+ *                a checkpoint does not hold there         it is dropped (from the start), and asked again
+ *                404 MYNAH_DATABASE_UNKNOWN               created, once
+ *   catching-up, commit here                              a push is demanded; one in flight gathers the next
+ *   live         position of the mirror past the pull's   a pull is demanded, after the push in flight (it may be its echo)
+ *                no byte of the stream for 45 s           failure
+ *                the mirror's history is another          failure; the next session asks for the checkpoints again
+ *   any          a request fails or is not answered by    failure: all that is in flight is aborted, what is being
+ *                the protocol; the stream ends            merged is waited for; the session is over
+ *                aborted (pause, close, mirror removed)   the same
+ *
+ * With an empty scope there is neither pull nor stream.
+ */
+export class Session {
+  readonly #options: SessionOptions
+  readonly #pushes = new Demand()
+  readonly #pulls = new Demand()
+  readonly #over = new AbortController()
+  #push: Push | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+  }
+
+  get mirror(): Mirror {
+    return this.#options.mirror
+  }
+
+  get client(): MirrorClient {
+    return this.#options.client
+  }
+
+  /** Aborted when the session is over. */
+  get signal(): AbortSignal {
+    return this.#over.signal
+  }
+
+  get busy(): boolean {
+    return this.#options.mirror.state === 'catching-up' || this.#pushes.running || this.#pulls.running
+  }
+
+  /** Pushes and pulls everything there is now. */
+  async round(): Promise<void> {
+    const pulled = pushesOnly(this.#options.scope) ? undefined : this.#pulls.ask()
+    await Promise.all([this.#pushes.ask(), pulled])
+  }
+
+  /** Sends the document again, and whatever else there is to push. */
+  async pushAgain(id: string): Promise<void> {
+    this.#push?.again(id)
+    await this.#pushes.ask()
+  }
+
+  /** Rejects with the failure, or the signal's reason, when all that was begun is over. */
+  async run(outer: AbortSignal): Promise<never> {
+    const over = this.#over
+    const { signal } = over
+    const abort = () => over.abort(outer.reason)
+    if (outer.aborted) abort()
+    else outer.addEventListener('abort', abort, { once: true })
+    try {
+      const { info, progress } = await this.#connect(signal)
+      return await this.#exchange(info, progress, signal)
+    } finally {
+      outer.removeEventListener('abort', abort)
+    }
+  }
+
+  async #exchange(info: DatabaseInfo, progress: Progress, signal: AbortSignal): Promise<never> {
+    const { replica, observer, scope } = this.#options
+    const push = this.#pushOf(info, progress)
+    this.#push = push
+    this.#enter('catching-up')
+    const stop = replica.onCommit(() => void this.#pushes.ask())
+    const tasks: Promise<never>[] = [this.#serve(this.#pushes, push, signal)]
+    if (!pushesOnly(scope)) {
+      tasks.push(this.#serve(this.#pulls, this.#pullOf(progress), signal))
+      tasks.push(this.#watch(push, progress, signal))
+    }
+    tasks.push(this.#catchUp(signal))
+    observer.onConnected()
+    try {
+      return await Promise.race(tasks)
+    } finally {
+      stop()
+      this.#over.abort()
+      await Promise.allSettled(tasks)
+      await progress.flush()
+    }
+  }
+
+  #serve(demand: Demand, work: Push | Pull, signal: AbortSignal): Promise<never> {
+    return demand.serve(async () => {
+      this.#options.observer.onStatus()
+      await work.run(signal)
+      this.#options.observer.onStatus()
+    }, signal)
+  }
+
+  async #connect(signal: AbortSignal): Promise<{ readonly info: DatabaseInfo; readonly progress: Progress }> {
+    const { replica, mirror, scope, env } = this.#options
+    this.#enter('connecting')
+    for (;;) {
+      const asked = mirror.progress?.positions() ?? []
+      const begunMs = env.monotonicMs()
+      const info = await this.#info(asked, signal)
+      mirror.latencyMs = env.monotonicMs() - begunMs
+      if (info.id === replica.id) {
+        throw new MirrorAnswerError(mirror.address, 200, 'it is this very database, or a copy of its files')
+      }
+      if (info.id !== mirror.progress?.databaseId) {
+        await mirror.load(replica, info.id, scope)
+      } else if (!mirror.progress.forget(info.holds ?? [])) {
+        mirror.tell(info.position)
+        return { info, progress: mirror.progress }
+      }
+    }
+  }
+
+  async #info(asked: readonly Position[], signal: AbortSignal): Promise<DatabaseInfo> {
+    const { client } = this.#options
+    try {
+      return await client.info(asked, signal)
+    } catch (error) {
+      if (!(error instanceof DatabaseUnknownError)) throw error
+      await client.create(signal)
+      return client.info(asked, signal)
+    }
+  }
+
+  /** Enters `live` when the first round is over; then there is nothing more to do here. */
+  async #catchUp(signal: AbortSignal): Promise<never> {
+    const { mirror } = this.#options
+    await this.round()
+    mirror.backoff.succeed()
+    mirror.error = undefined
+    this.#enter('live')
+    return new Promise((_, reject) => {
+      const abort = () => reject(signal.reason)
+      if (signal.aborted) abort()
+      else signal.addEventListener('abort', abort, { once: true })
+    })
+  }
+
+  /** Demands pulls as the mirror's positions come, or at intervals. */
+  async #watch(push: Push, progress: Progress, signal: AbortSignal): Promise<never> {
+    const { env, mirror, client, pollMs } = this.#options
+    if (pollMs !== undefined) {
+      for (;;) {
+        await sleep(env, pollMs, signal)
+        await this.#pulls.ask()
+      }
+    }
+    const positions = client.live(signal)
+    for (;;) {
+      const { value: position } = await this.#beforeSilence(positions.next())
+      if (position !== undefined) mirror.tell(position)
+      // What the push in flight brought there is told before the push is answered.
+      if (mirror.behind() > 0) await push.idle()
+      if (mirror.behind() > 0) void this.#pulls.ask()
+      else if (progress.covered) this.#upToDate()
+    }
+  }
+
+  async #beforeSilence(
+    next: Promise<IteratorResult<Position | undefined, never>>,
+  ): Promise<IteratorResult<Position | undefined, never>> {
+    const { env, mirror } = this.#options
+    const silence = deferred<never>()
+    const timer = env.setTimer(() => {
+      silence.reject(new MirrorUnreachableError(mirror.address, `silent for ${wireLimits.silenceMs} ms`))
+    }, wireLimits.silenceMs)
+    try {
+      return await Promise.race([next, silence.promise])
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  #pushOf(info: DatabaseInfo, progress: Progress): Push {
+    const { replica, client, observer, mirror } = this.#options
+    return new Push({
+      replica,
+      client,
+      progress,
+      info,
+      onPushed: (documents) => {
+        if (documents > 0) mirror.backoff.succeed()
+        observer.onPushed(documents)
+      },
+      onRefused: (refused) => observer.onRefused(refused),
+    })
+  }
+
+  #pullOf(progress: Progress): Pull {
+    const { replica, client, observer, mirror, scope } = this.#options
+    return new Pull({
+      replica,
+      client,
+      progress,
+      scope,
+      onPulled: (position, report, changed) => {
+        if (changed.length > 0) mirror.backoff.succeed()
+        mirror.tell(position)
+        observer.onPulled(report, changed)
+      },
+      onUpToDate: () => this.#upToDate(),
+      onRefused: (error) => observer.onUnfit(error),
+    })
+  }
+
+  #upToDate(): void {
+    this.#options.mirror.upToDateAtMs = this.#options.env.now()
+  }
+
+  #enter(state: 'connecting' | 'catching-up' | 'live'): void {
+    this.#options.mirror.state = state
+    this.#options.observer.onStatus()
+  }
+}

@@ -1,0 +1,43 @@
+import type { Replica, ReplicationSettings } from '@mynah/core/replica'
+import type { Mirror } from './mirror.js'
+import { mirrorAddress } from './mirror-address.js'
+import type { ReplicateOptions } from './replication.js'
+import { checkPrefixes } from './scope.js'
+
+/**
+ * What is remembered, with what is given now.
+ * @throws TypeError when a mirror's address is none; RangeError when the scope's prefixes are too many or too long
+ */
+export function settingsWith(
+  remembered: ReplicationSettings,
+  options: Pick<ReplicateOptions, 'mirrors' | 'scope' | 'hold'>,
+): ReplicationSettings {
+  const mirrors = new Map(remembered.mirrors.map((mirror) => [mirror.url, mirror]))
+  for (const given of options.mirrors ?? []) {
+    const { url, token } = typeof given === 'string' ? { url: given, token: undefined } : given
+    const address = mirrorAddress(url)
+    mirrors.set(address, { ...mirrors.get(address), url: address, ...(token === undefined ? {} : { token }) })
+  }
+  const scope = options.scope?.prefixes ?? remembered.scope
+  const hold = options.hold ?? remembered.hold
+  checkPrefixes(scope ?? [])
+  return { mirrors: [...mirrors.values()], ...(scope && { scope: [...scope] }), ...(hold && { hold }) }
+}
+
+/** Writes the mirrors, and what else is to be remembered, where it is not remembered so. */
+export async function remember(
+  replica: Replica,
+  mirrors: readonly Mirror[],
+  { scope, hold }: Pick<ReplicationSettings, 'scope' | 'hold'>,
+): Promise<void> {
+  const settings: ReplicationSettings = {
+    mirrors: mirrors.map(({ address, token, databaseId }) => ({
+      url: address,
+      ...(token === undefined ? {} : { token }),
+      ...(databaseId === undefined ? {} : { id: databaseId }),
+    })),
+    ...(scope && { scope }),
+    ...(hold && { hold }),
+  }
+  if (JSON.stringify(settings) !== JSON.stringify(replica.settings())) await replica.setSettings(settings)
+}

@@ -1,0 +1,60 @@
+import type { Replica } from '@mynah/core/replica'
+import type { Backlog } from './backlog.js'
+import { MirrorUnreachableError } from './errors.js'
+import type { Mirror } from './mirror.js'
+import type { MirrorStatus, ReplicationStatus } from './replication.js'
+import type { Scheduler } from './scheduler.js'
+import type { Scope } from './scope.js'
+import { pushesOnly } from './scope.js'
+
+/** What a status is made of. */
+export interface StatusSources {
+  readonly replica: Replica
+  readonly scheduler: Scheduler
+  readonly backlog: Backlog
+  readonly scope: Scope
+  readonly traffic: { readonly bytesUp: number; readonly bytesDown: number }
+  readonly lastContactMs: number | undefined
+}
+
+export function mirrorStatus({ replica, backlog, scope }: StatusSources, mirror: Mirror): MirrorStatus {
+  const pushed = mirror.progress?.push.current?.source.seq ?? 0
+  return {
+    url: mirror.address,
+    state: mirror.state,
+    latencyMs: mirror.latencyMs,
+    failures: mirror.backoff.failures,
+    ahead: backlog.ahead(pushed, replica.position().seq),
+    behind: pushesOnly(scope) ? 0 : mirror.behind(),
+    rejected: mirror.progress?.parked.length ?? 0,
+    error: mirror.error,
+  }
+}
+
+export function replicationStatus(sources: StatusSources): ReplicationStatus {
+  const { scheduler, traffic, lastContactMs } = sources
+  const statuses = scheduler.mirrors.map((mirror) => mirrorStatus(sources, mirror))
+  const used = scheduler.session?.mirror.address
+  const shown =
+    statuses.find(({ url }) => url === used) ?? statuses.toSorted((a, b) => a.ahead - b.ahead).at(0)
+  return {
+    state: stateOf(scheduler),
+    mirror: used,
+    ahead: shown?.ahead ?? 0,
+    behind: shown?.behind ?? 0,
+    ...traffic,
+    lastContact: lastContactMs === undefined ? undefined : new Date(lastContactMs),
+  }
+}
+
+function stateOf({ session, paused, mirrors }: Scheduler): ReplicationStatus['state'] {
+  const state = session?.mirror.state
+  if (session !== undefined && (state === 'catching-up' || state === 'live')) {
+    return session.busy ? 'active' : 'idle'
+  }
+  if (paused) return 'paused'
+  if (mirrors.length === 0) return 'idle'
+  const errors = mirrors.flatMap(({ error }) => (error === undefined ? [] : [error]))
+  if (errors.length === 0) return 'active'
+  return errors.every((error) => error instanceof MirrorUnreachableError) ? 'offline' : 'error'
+}

@@ -1,0 +1,66 @@
+import type { Checkpoint, Parked, Position, Replica } from '@mynah/core/replica'
+
+/** A checkpoint that only moved past what needed no exchange is stored after this many seqs: to lose it costs a scan. */
+const FAR_SEQS = 1_000
+
+/** One direction of replication with one mirror's database: its checkpoint, in memory ahead of what is stored. */
+export class Track {
+  readonly key: string
+  readonly #replica: Replica
+  readonly #direction: 'push' | 'pull'
+  #stored: Position | undefined
+  #current: Checkpoint | undefined
+
+  private constructor(
+    replica: Replica,
+    key: string,
+    direction: 'push' | 'pull',
+    stored: Checkpoint | undefined,
+  ) {
+    this.#replica = replica
+    this.key = key
+    this.#direction = direction
+    this.#stored = stored?.source
+    this.#current = stored
+  }
+
+  /** As stored, where that still holds on this side. */
+  static async load(replica: Replica, key: string, direction: 'push' | 'pull'): Promise<Track> {
+    return new Track(replica, key, direction, await replica.checkpoint(key, direction))
+  }
+
+  /** Undefined: from the start. */
+  get current(): Checkpoint | undefined {
+    return this.#current
+  }
+
+  /** Begins again from the start. */
+  forget(): void {
+    this.#current = undefined
+  }
+
+  /** Moves in memory. Only after the other side has answered for all up to the checkpoint. */
+  advance(checkpoint: Checkpoint): void {
+    this.#current = checkpoint
+  }
+
+  /** Durable when resolved. */
+  async store(parked?: readonly Parked[]): Promise<void> {
+    const current = this.#current
+    if (current === undefined) return
+    await this.#replica.setCheckpoint(this.key, this.#direction, current, parked)
+    this.#stored = current.source
+  }
+
+  /** Stores it when it has moved far since it was stored. */
+  async storeWhenFar(): Promise<void> {
+    if ((this.#current?.source.seq ?? 0) - (this.#stored?.seq ?? 0) >= FAR_SEQS) await this.store()
+  }
+
+  /** Stores it when it has moved at all. */
+  async flush(): Promise<void> {
+    const source = this.#current?.source
+    if (source?.seq !== this.#stored?.seq || source?.incarnation !== this.#stored?.incarnation)
+      await this.store()
+  }
+}
