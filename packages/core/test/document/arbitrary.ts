@@ -77,3 +77,14 @@ export function meaning(value: Value): string {
   const members = Object.entries(value as Fields).map(([key, of]) => `${JSON.stringify(key)}:${meaning(of)}`)
   return `{${members.sort().join()}}`
 }
+
+/** What two values have in common that could be changed through either. */
+export function shared(a: unknown, b: unknown, seen: unknown[] = []): unknown[] {
+  if (typeof a !== 'object' || a === null || typeof b !== 'object' || b === null) return seen
+  if (a === b || (a instanceof Uint8Array && b instanceof Uint8Array && a.buffer === b.buffer)) seen.push(a)
+  if (a instanceof Uint8Array) return seen
+  for (const [name, value] of Object.entries(a)) {
+    shared(value, Object.getOwnPropertyDescriptor(b, name)?.value, seen)
+  }
+  return seen
+}

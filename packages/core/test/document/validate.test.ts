@@ -2,17 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Fields } from '../../src/codec/value.js'
 import { canonicalBytes } from '../../src/document/canonical.js'
-import {
-  acceptBody,
-  acceptDocument,
-  acceptId,
-  acceptRev,
-  copyFields,
-  equalFields,
-} from '../../src/document/validate.js'
+import { acceptBody, acceptDocument, acceptId, acceptRev, copyFields } from '../../src/document/validate.js'
 import { DocumentInvalidError } from '../../src/errors.js'
 import { limits } from '../../src/limits.js'
-import { disguise, fields, meaning } from './arbitrary.js'
+import { disguise, fields, meaning, shared } from './arbitrary.js'
 
 function refusalOf(run: () => unknown): DocumentInvalidError {
   try {
@@ -274,44 +267,3 @@ test('a rev is of the form generation-digest', () => {
     expect(refusalOf(() => acceptRev(rev)).path).toBe('rev')
   }
 })
-
-describe('a copy', () => {
-  test('means the same and shares nothing', () => {
-    fc.assert(
-      fc.property(fields, (body) => {
-        const copy = copyFields(body)
-        expect(meaning(copy)).toBe(meaning(body))
-        expect(shared(copy, body)).toEqual([])
-      }),
-    )
-  })
-})
-
-describe('equality', () => {
-  test('is that of canonical bytes', () => {
-    fc.assert(
-      fc.property(fields, fields, (a, b) => {
-        expect(equalFields(a, b)).toBe(meaning(a) === meaning(b))
-        expect(equalFields(a, disguise(a))).toBe(true)
-      }),
-      { numRuns: 2_000 },
-    )
-  })
-
-  test('does not take a missing member for one that every object has', () => {
-    const own = JSON.parse('{"__proto__":{}}') as Fields
-    expect(equalFields(own, { x: {} })).toBe(false)
-    expect(equalFields({ x: {} }, own)).toBe(false)
-  })
-})
-
-/** What two values have in common that could be changed through either. */
-function shared(a: unknown, b: unknown, seen: unknown[] = []): unknown[] {
-  if (typeof a !== 'object' || a === null || typeof b !== 'object' || b === null) return seen
-  if (a === b || (a instanceof Uint8Array && b instanceof Uint8Array && a.buffer === b.buffer)) seen.push(a)
-  if (a instanceof Uint8Array) return seen
-  for (const [name, value] of Object.entries(a)) {
-    shared(value, Object.getOwnPropertyDescriptor(b, name)?.value, seen)
-  }
-  return seen
-}
