@@ -62,7 +62,7 @@ function barRow(bar, run) {
 /** The tables of a run, as markdown. */
 export function formatReport(run) {
   const titles = run.stores.map((store) => stores[store].title)
-  const against = others(run).map((store) => `better than ${stores[store].title} by`)
+  const against = others(run).map((store) => `× as good as ${stores[store].title}`)
   const head = ['median (min–max)', ...titles, ...against]
   const barRows = bars.flatMap((bar) => barRow(bar, run))
   return [
