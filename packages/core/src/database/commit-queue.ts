@@ -6,6 +6,8 @@ import { GroupPlan } from './plan.js'
 /** One caller's part of a commit group. */
 export interface Work<R> {
   readonly ids: readonly string[]
+  /** About how many bytes it adds. */
+  readonly bytes: number
   /** Not acknowledged before it is fsynced, also where the database is relaxed. */
   readonly sync: boolean
   /** Gathers what the plan needs beyond the entries, in the queue: nothing is written meanwhile. */
@@ -20,8 +22,9 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** Ids in one group, about: a larger request goes whole. */
-const GROUP_IDS = 4_096
+/** Ids and bytes past which a group takes no further request; a larger one goes alone. */
+export const GROUP_IDS = 4_096
+export const GROUP_BYTES = 4 * 1024 * 1024
 /** Entries gathered in the index past which writes wait for its flush. */
 const PENDING_ENTRIES_MAX = 65_536
 const nothingKnown: ReadonlyMap<string, GatheredKnowledge> = new Map()
@@ -84,9 +87,13 @@ export class CommitQueue {
 
   #take(): Waiting[] {
     let ids = 0
+    let bytes = 0
     let count = 0
-    while (count < this.#waiting.length && (count === 0 || ids < GROUP_IDS)) {
-      ids += this.#waiting[count]!.work.ids.length
+    while (count < this.#waiting.length) {
+      const { work } = this.#waiting[count]!
+      ids += work.ids.length
+      bytes += work.bytes
+      if (count > 0 && (ids > GROUP_IDS || bytes > GROUP_BYTES)) break
       count += 1
     }
     const group = this.#waiting.slice(0, count)

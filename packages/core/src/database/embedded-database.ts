@@ -1,4 +1,4 @@
-import type { Fields } from '../codec/value.js'
+import { bodyBytes } from '../changes/feed.js'
 import { uuidSource } from '../document/uuid.js'
 import { acceptDocument, acceptId, acceptRev } from '../document/validate.js'
 import {
@@ -10,7 +10,7 @@ import {
   UnreachableError,
 } from '../errors.js'
 import { watchChanges } from './change-stream.js'
-import { CommitQueue } from './commit-queue.js'
+import { CommitQueue, GROUP_BYTES, GROUP_IDS } from './commit-queue.js'
 import type { Context } from './context.js'
 import type { Database } from './database.js'
 import {
@@ -93,9 +93,13 @@ export class EmbeddedDatabase implements Database {
   async put<T extends object>(doc: T, options: PutOptions = {}): Promise<Stored<T>> {
     this.#requireWritable()
     options.signal?.throwIfAborted()
-    const intent = this.#intent(doc, options)
+    return this.#put<T>(this.#intent(doc, options))
+  }
+
+  async #put<T extends object>(intent: PutIntent): Promise<Stored<T>> {
     const rev = await this.#queue.submit({
       ids: [intent.id],
+      bytes: intent.bytes,
       sync: this.#context.sync,
       plan: (plan) => plan.put(intent),
     })
@@ -107,17 +111,29 @@ export class EmbeddedDatabase implements Database {
     options.signal?.throwIfAborted()
     const intents = Array.from(docs, (doc) => refusable(() => this.#intent(doc, options)))
     const accepted = intents.filter((intent): intent is PutIntent => !(intent instanceof MynahError))
-    const revs = await this.#queue.submit({
-      ids: accepted.map((intent) => intent.id),
-      sync: this.#context.sync,
-      plan: (plan) => new Map(accepted.map((intent) => [intent, refusable(() => plan.put(intent))])),
-    })
+    const groups = inGroups(accepted).map((group) => this.#putGroup(group))
+    const revs = new Map((await Promise.all(groups)).flatMap((group) => [...group]))
     return intents.map((intent) => {
-      if (intent instanceof MynahError) return { ok: false, error: intent }
-      const rev = revs.get(intent)!
+      const rev = intent instanceof MynahError ? intent : revs.get(intent)!
       if (rev instanceof MynahError) return { ok: false, error: rev }
-      return { ok: true, doc: assemble<T>(intent.id, rev, intent.body) }
+      const { id, body } = intent as PutIntent
+      return { ok: true, doc: assemble<T>(id, rev, body) }
     })
+  }
+
+  /** One outcome for each; where the disk refuses, it is that of all. */
+  async #putGroup(group: readonly PutIntent[]): Promise<Map<PutIntent, string | MynahError>> {
+    try {
+      return await this.#queue.submit({
+        ids: group.map((intent) => intent.id),
+        bytes: group.reduce((sum, intent) => sum + intent.bytes, 0),
+        sync: this.#context.sync,
+        plan: (plan) => new Map(group.map((intent) => [intent, refusable(() => plan.put(intent))])),
+      })
+    } catch (error) {
+      if (error instanceof MynahError) return new Map(group.map((intent) => [intent, error]))
+      throw error
+    }
   }
 
   async update<T extends object = Document>(
@@ -141,7 +157,7 @@ export class EmbeddedDatabase implements Database {
         if (given !== undefined && given !== id)
           throw new DocumentInvalidError('id', `it is not ${JSON.stringify(id)}`)
         const doc = { ...members, id, ...(before && { rev: before.rev }) }
-        return (await this.put(doc)) as unknown as Stored<T>
+        return await this.#put<T>({ ...this.#intent(doc, {}), repeatable: false })
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error
       }
@@ -165,6 +181,7 @@ export class EmbeddedDatabase implements Database {
     const named = typeof target === 'string' ? undefined : acceptRev(target.rev)
     const rev = await this.#queue.submit({
       ids: [id],
+      bytes: 0,
       sync: this.#context.sync,
       plan: (plan) => plan.delete(id, named),
     })
@@ -241,7 +258,7 @@ export class EmbeddedDatabase implements Database {
 
   #intent(doc: object, options: PutOptions): PutIntent {
     const { id = this.#newId(), rev, body } = acceptDocument(doc)
-    return { id, rev, body: body as Fields, overwrite: options.overwrite === true }
+    return { id, rev, body, bytes: bodyBytes(body), overwrite: options.overwrite === true, repeatable: true }
   }
 
   #requireOpen(): void {
@@ -278,6 +295,22 @@ export class EmbeddedDatabase implements Database {
     this.#syncing = false
     if (this.#closed === undefined) this.#committed()
   }
+}
+
+/** In order, each of a size that one commit group takes. */
+function inGroups(intents: readonly PutIntent[]): PutIntent[][] {
+  const groups: PutIntent[][] = []
+  let bytes = 0
+  for (const intent of intents) {
+    const last = groups.at(-1)
+    if (last && last.length < GROUP_IDS && bytes < GROUP_BYTES) last.push(intent)
+    else {
+      groups.push([intent])
+      bytes = 0
+    }
+    bytes += intent.bytes
+  }
+  return groups
 }
 
 function refusable<R>(run: () => R): R | MynahError {

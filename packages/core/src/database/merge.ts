@@ -1,6 +1,8 @@
 import { type GatheredKnowledge, knowledgeOf } from '../changes/ancestry.js'
+import { bodyBytes } from '../changes/feed.js'
 import { positionAt } from '../changes/positions.js'
 import { checkRevision, needsKnowledge } from '../document/tree.js'
+import { acceptBody } from '../document/validate.js'
 import { MynahError, RevisionRefusedError } from '../errors.js'
 import type { LogRecord } from '../log/record.js'
 import type { CommitQueue } from './commit-queue.js'
@@ -15,12 +17,13 @@ export async function mergeRecords(
   records: readonly LogRecord[],
   options: MergeOptions = {},
 ): Promise<MergeReport> {
-  const refusals = records.map((record) => refusalOf(record, options))
-  const accepted = records.filter((_, i) => refusals[i] === undefined)
+  const checked = records.map((record) => check(record, options))
+  const accepted = checked.filter((one): one is LogRecord => !(one instanceof MynahError))
   let before = 0
   let after = 0
   const outcomes = await queue.submit({
     ids: accepted.map((record) => record.id),
+    bytes: accepted.reduce((sum, record) => sum + bodyBytes(record.body ?? null), 0),
     sync: true,
     prepare: (plan) => gather(context, plan, accepted),
     plan(plan, knowledge) {
@@ -32,23 +35,29 @@ export async function mergeRecords(
   })
   const inOrder = outcomes.values()
   return {
-    outcomes: refusals.map((error) =>
-      error ? { result: 'refused', error } : (inOrder.next().value as MergeOutcome),
+    outcomes: checked.map((one) =>
+      one instanceof MynahError ? { result: 'refused', error: one } : (inOrder.next().value as MergeOutcome),
     ),
     before,
     position: positionAt(context.log.incarnations, after),
   }
 }
 
-function refusalOf(record: LogRecord, options: MergeOptions): MynahError | undefined {
+/** The record with its body copied and checked as a put's would be, or why it is refused. */
+function check(given: LogRecord, options: MergeOptions): LogRecord | MynahError {
   try {
+    const { body } = given
+    const record =
+      body === undefined || body instanceof Uint8Array ? given : { ...given, body: acceptBody(body) }
     checkRevision(record)
+    if (options.from === 'peer' && body === undefined) {
+      return new RevisionRefusedError(record.id, record.rev, 'a push carries bodies')
+    }
+    return record
   } catch (error) {
     if (error instanceof MynahError) return error
     throw error
   }
-  const bodiless = options.from === 'peer' && record.body === undefined
-  return bodiless ? new RevisionRefusedError(record.id, record.rev, 'a push carries bodies') : undefined
 }
 
 /** For documents where the leaves alone do not tell what a record is: all that is known of their revisions. */

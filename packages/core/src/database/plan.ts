@@ -16,7 +16,11 @@ export interface PutIntent {
   readonly id: string
   readonly rev: string | undefined
   readonly body: Fields
+  /** About how many bytes the body takes. */
+  readonly bytes: number
   readonly overwrite: boolean
+  /** Whether a write that was done already counts as done now. Not for one of many that compute the same from the same. */
+  readonly repeatable: boolean
 }
 
 /**
@@ -67,7 +71,7 @@ export class GroupPlan {
     const parent =
       intent.rev === undefined ? winner : leaves.find((leaf) => leaf.rev === intent.rev && !leaf.deleted)
     if (intent.rev === undefined ? !live : parent) return parent
-    const repeated = deriveRev(intent.rev, false, intent.body)
+    const repeated = intent.repeatable ? deriveRev(intent.rev, false, intent.body) : undefined
     if (leaves.some((leaf) => leaf.rev === repeated && !leaf.bodyHash)) return 'retry'
     throw new ConflictError(intent.id, winner?.rev)
   }

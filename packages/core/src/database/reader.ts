@@ -156,12 +156,7 @@ export class Reader {
   }
 
   /** Asks a mirror for one leaf, or for all of the document, keeps the answer, and gives the winner as it is then. */
-  async #fetch(
-    id: string,
-    leaf: Leaf | undefined,
-    source: BodySource,
-    signal: AbortSignal,
-  ): Promise<Found> {
+  async #fetch(id: string, leaf: Leaf | undefined, source: BodySource, signal: AbortSignal): Promise<Found> {
     const records = leaf
       ? await source.fetch([named(id, leaf)], { signal })
       : await source.fetchDocument(id, { signal })

@@ -102,7 +102,11 @@ export function applyRecord(leaves: readonly Leaf[], seq: number, record: LogRec
   const known = leaves.find((leaf) => isSame(leaf, record))
   if (record.supplies) {
     return {
-      leaves: known === undefined ? leaves : replace(leaves, known, { ...known, bodySeq: held }),
+      // A stub's word on deletion is its sender's; with the body, the digest proves it.
+      leaves:
+        known === undefined
+          ? leaves
+          : sortLeaves(replace(leaves, known, { ...known, deleted: record.deleted, bodySeq: held })),
       superseded: [],
     }
   }
