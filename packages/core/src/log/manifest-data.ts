@@ -1,0 +1,40 @@
+import type { ReplicationSettings } from '../database/replica.js'
+import type { SeqSpan } from './span.js'
+
+/** An open that wrote: from `firstSeq` until the next one's. */
+export interface Incarnation {
+  /** 32 lower-case hex digits. */
+  readonly id: string
+  readonly firstSeq: number
+}
+
+/** A segment file: `closed` when it has its footer and never changes again. */
+export interface SegmentEntry {
+  readonly name: string
+  readonly closed: boolean
+}
+
+/** What a database is, and which files it consists of. */
+export interface ManifestData {
+  /** The database's: 32 lower-case hex digits. */
+  readonly id: string
+  readonly mode: 'peer' | 'mirror'
+  /** Milliseconds since 1970 UTC. */
+  readonly created: number
+  /** Oldest first, at most `limits.incarnations`. */
+  readonly incarnations: readonly Incarnation[]
+  /** Above the number of every file that was ever named. */
+  readonly nextFile: number
+  /** Oldest first. */
+  readonly hot: readonly string[]
+  readonly segments: readonly SegmentEntry[]
+  /** In order, none touching another. */
+  readonly lost: readonly SeqSpan[]
+  /** Raised whenever records were found lost: checkpoints stored under an older count are void. */
+  readonly damage: number
+  /** The folder of the index is `index-N`. */
+  readonly index: number
+  /** Superseded revisions at or above this seq are all there; 0 when none was ever dropped. */
+  readonly historySince: number
+  readonly replication: ReplicationSettings
+}

@@ -1,0 +1,117 @@
+import { ManifestCorruptError } from '../errors.js'
+import { limits } from '../limits.js'
+import type { Storage } from '../storage/storage.js'
+import { parseFileName } from './file-name.js'
+import type { Incarnation, ManifestData } from './manifest-data.js'
+import { decodeManifest, encodeManifest, type VersionedManifest } from './manifest-format.js'
+import { Serial } from './serial.js'
+
+export type { Incarnation, ManifestData, SegmentEntry } from './manifest-data.js'
+
+const COPIES = ['manifest', 'manifest.copy'] as const
+
+/**
+ * The manifest in RAM, and the way to change it. It is stored twice: a change is made when both copies are durable,
+ * and may be there after a restart when `update` rejected. Format: docs/formats/log.md.
+ */
+export class Manifest {
+  readonly #storage: Storage
+  readonly #updates = new Serial()
+  /** Of the last attempt to write, successful or not, so that no two contents share one. */
+  #version: number
+  #data: ManifestData
+
+  private constructor(
+    storage: Storage,
+    { version, data }: VersionedManifest,
+    /** Copies that were there and could not be read. */
+    readonly damaged: readonly string[],
+  ) {
+    this.#storage = storage
+    this.#version = version
+    this.#data = data
+  }
+
+  /**
+   * Reads the newest valid copy; undefined when the place holds nothing of a database.
+   * @throws ManifestCorruptError, FormatUnknownError, StorageError
+   */
+  static async load(storage: Storage): Promise<Manifest | undefined> {
+    const files = await storage.list()
+    const damaged: string[] = []
+    let newest: VersionedManifest | undefined
+    for (const name of COPIES) {
+      const file = files.find((candidate) => candidate.name === name)
+      if (file === undefined) continue
+      const read = decodeManifest(name, await storage.read(name, 0, file.length))
+      if (read === undefined) damaged.push(name)
+      else if (newest === undefined || read.version > newest.version) newest = read
+    }
+    if (newest !== undefined) return new Manifest(storage, newest, damaged)
+    if (damaged.length > 0) throw new ManifestCorruptError(`${damaged.join(' and ')} cannot be read`)
+    const orphan = files.find((file) => parseFileName(file.name) !== undefined)
+    if (orphan !== undefined) throw new ManifestCorruptError(`it is missing, but ${orphan.name} is there`)
+    return undefined
+  }
+
+  /** Makes the first manifest of a database, durably. */
+  static async create(
+    storage: Storage,
+    identity: Pick<ManifestData, 'id' | 'mode' | 'created'>,
+  ): Promise<Manifest> {
+    const data: ManifestData = {
+      ...identity,
+      incarnations: [],
+      nextFile: 1,
+      hot: [],
+      segments: [],
+      lost: [],
+      damage: 0,
+      index: 1,
+      historySince: 0,
+      replication: { mirrors: [] },
+    }
+    const manifest = new Manifest(storage, { version: 0, data }, [])
+    await manifest.update(() => ({}))
+    return manifest
+  }
+
+  get data(): ManifestData {
+    return this.#data
+  }
+
+  /** The copies that are not there or cannot be read now. */
+  damagedCopies(): Promise<readonly string[]> {
+    return this.#updates.run(async () => {
+      const files = await this.#storage.list()
+      const damaged: string[] = []
+      for (const name of COPIES) {
+        const file = files.find((candidate) => candidate.name === name)
+        const bytes = file === undefined ? undefined : await this.#storage.read(name, 0, file.length)
+        if (bytes === undefined || decodeManifest(name, bytes) === undefined) damaged.push(name)
+      }
+      return damaged
+    })
+  }
+
+  /**
+   * Changes members, durably, one call after another. `change` gets what the calls before it left, and is called once.
+   * @throws StorageError: then `data` is as before
+   */
+  update(change: (data: ManifestData) => Partial<ManifestData>): Promise<void> {
+    return this.#updates.run(async () => {
+      const data = { ...this.#data, ...change(this.#data) }
+      const bytes = encodeManifest({ version: ++this.#version, data })
+      for (const name of COPIES) await this.#storage.replace(name, bytes)
+      this.#data = data
+    })
+  }
+}
+
+/** The incarnations with one more, the oldest dropped past the limit. */
+export function withIncarnation(
+  incarnations: readonly Incarnation[],
+  next: Incarnation,
+): readonly Incarnation[] {
+  return [...incarnations, next].slice(-limits.incarnations)
+}

@@ -1,0 +1,166 @@
+import type { Storage } from '../storage/storage.js'
+import { FileNumbers } from './file-name.js'
+import type { Finding, Suspect } from './finding.js'
+import { type FoundFiles, numberOf } from './found-files.js'
+import { type HotChain, readHotChain } from './hot-chain.js'
+import type { HotEnd } from './hot-file.js'
+import { HotTail } from './hot-tail.js'
+import type { PastHotFile } from './hot-writer.js'
+import { type Manifest, type ManifestData, withIncarnation } from './manifest.js'
+import { openSegments, readSegments, type SegmentSet } from './segment-set.js'
+import type { OpenSegment } from './segment-writer.js'
+import { mergeSpans, type SeqSpan, spanFrom, uncovered } from './span.js'
+import { SpanTable } from './span-table.js'
+
+/** The log as opening found it. */
+export interface Recovered {
+  /** The last seq; it and all before it are durable, or lost. */
+  readonly head: number
+  readonly table: SpanTable
+  readonly tail: HotTail
+  readonly lost: readonly SeqSpan[]
+  readonly findings: readonly Finding[]
+  readonly numbers: FileNumbers
+  readonly hotFiles: readonly PastHotFile[]
+  /** Of the last hot file. */
+  readonly hotEnd: HotEnd | undefined
+  readonly segments: readonly { readonly name: string; readonly length: number }[]
+  readonly openSegments: { readonly current: OpenSegment | undefined; readonly torn: readonly OpenSegment[] }
+}
+
+export interface RecoveryOptions {
+  readonly storage: Storage
+  readonly manifest: Manifest
+  /** The last seq that the index covers: it was durable once. */
+  readonly watermark: number
+  readonly readOnly: boolean
+}
+
+/**
+ * Reads what a log left behind, and decides what of it counts.
+ *
+ * Up to the floor, which is the highest seq that anything durable speaks of (a `synced`, a later file, a shard, the
+ * index's watermark), every record was there once: where one is missing now it is lost, and its seq stays so. Past the
+ * floor the log ends before the first record that is missing: a crash tore it there, and nobody had been told. Nothing
+ * is cut off on disk: the next hot file says how far its predecessor counts.
+ *
+ * @throws FormatUnknownError, StorageError
+ */
+export async function recover(options: RecoveryOptions): Promise<Recovered> {
+  const { storage, manifest, watermark } = options
+  const files: FoundFiles = new Map((await storage.list()).map((file) => [file.name, file]))
+  const segments = await readSegments(storage, manifest.data, files)
+  const table = new SpanTable()
+  for (const { name, frames } of segments.segments)
+    for (const frame of frames) table.add({ ...frame, segment: name })
+  const sealed = table.spans()
+  const hot = await readHotChain(storage, manifest.data, files, sealed)
+  const known = mergeSpans([...sealed, ...manifest.data.lost])
+  const floor = Math.max(watermark, hot.floor, segments.floor, known.at(-1)?.lastSeq ?? 0)
+  const present = mergeSpans([...known, ...hot.groups])
+  const head = contiguousEnd(present, floor)
+  const newlyLost = uncovered(present, 1, floor)
+  const lost = mergeSpans([...manifest.data.lost, ...newlyLost])
+  if (!options.readOnly) await settle(options, { hot, segments, lost, newlyLost })
+  await syncTails(storage, hot, segments, head)
+  const suspects = [...hot.suspects, ...segments.suspects]
+  return {
+    head,
+    table,
+    tail: tailOf(hot, sealed, head),
+    lost,
+    findings: [
+      ...manifest.damaged.map((file) => ({ file, fault: 'it cannot be read' })),
+      ...segments.findings,
+      ...hot.findings,
+      ...newlyLost.map((span) => blame(span, suspects)),
+    ],
+    numbers: new FileNumbers(nextNumber(manifest.data, files)),
+    hotFiles: hot.past(head),
+    hotEnd: hot.end(head)?.end,
+    segments: segments.segments,
+    openSegments: openSegments(segments),
+  }
+}
+
+/** The end of what follows the floor without a gap. */
+function contiguousEnd(present: readonly SeqSpan[], floor: number): number {
+  const next = spanFrom(present, floor + 1)
+  return next !== undefined && next.firstSeq <= floor + 1 ? next.lastSeq : floor
+}
+
+function nextNumber(data: ManifestData, files: FoundFiles): number {
+  const numbers = [...files.keys()].map((name) => numberOf(name) + 1)
+  return numbers.reduce((highest, number) => Math.max(highest, number), data.nextFile)
+}
+
+function blame({ firstSeq, lastSeq }: SeqSpan, suspects: readonly Suspect[]): Finding {
+  const culprit = suspects.find((suspect) => suspect.firstSeq <= lastSeq && suspect.lastSeq >= firstSeq)
+  return {
+    file: culprit?.file ?? 'manifest',
+    fault: culprit?.fault ?? 'no file holds these records',
+    firstSeq,
+    lastSeq,
+  }
+}
+
+/** What a killed process wrote may still be only in the system's memory; nobody may see it before it is durable. */
+async function syncTails(
+  storage: Storage,
+  hot: HotChain,
+  { segments }: SegmentSet,
+  head: number,
+): Promise<void> {
+  const end = hot.end(head)
+  if (end !== undefined) await storage.sync(end.name)
+  for (const { name, closed, frames } of segments) if (!closed && frames.length > 0) await storage.sync(name)
+}
+
+function tailOf(hot: HotChain, sealed: readonly SeqSpan[], head: number): HotTail {
+  const tail = new HotTail()
+  for (const { group, ...span } of hot.groups) {
+    if (span.lastSeq > head) break
+    const bytesEach = group.payloadBytes / group.records.length
+    for (const { firstSeq, lastSeq } of uncovered(sealed, span.firstSeq, span.lastSeq)) {
+      const records = group.records.slice(firstSeq - span.firstSeq, lastSeq + 1 - span.firstSeq)
+      tail.add(firstSeq, records, bytesEach * records.length)
+    }
+  }
+  return tail
+}
+
+interface Outcome {
+  readonly hot: HotChain
+  readonly segments: SegmentSet
+  readonly lost: readonly SeqSpan[]
+  readonly newlyLost: readonly SeqSpan[]
+}
+
+/** Makes the manifest say what was found, and removes what a crash left. A whole log is left as it is. */
+async function settle(options: RecoveryOptions, outcome: Outcome): Promise<void> {
+  const { storage, manifest } = options
+  const { hot, segments, lost, newlyLost } = outcome
+  const missing = new Set([...hot.missing, ...segments.missing])
+  const adopted = [...hot.adopted, ...segments.adopted]
+  if (missing.size > 0 || adopted.length > 0 || newlyLost.length > 0) {
+    const byNumber = (a: string, b: string): number => numberOf(a) - numberOf(b)
+    await manifest.update((data) => ({
+      hot: [...data.hot.filter((name) => !missing.has(name)), ...hot.adopted].sort(byNumber),
+      segments: [
+        ...data.segments.filter(({ name }) => !missing.has(name)),
+        ...segments.adopted.map((name) => ({ name, closed: false })),
+      ],
+      incarnations: hot.incarnations.reduce(
+        (known, next) =>
+          known.some(({ id, firstSeq }) => id === next.id || firstSeq > next.firstSeq)
+            ? known
+            : withIncarnation(known, next),
+        data.incarnations,
+      ),
+      nextFile: adopted.reduce((highest, name) => Math.max(highest, numberOf(name) + 1), data.nextFile),
+      lost,
+      damage: missing.size > 0 || newlyLost.length > 0 ? data.damage + 1 : data.damage,
+    }))
+  }
+  for (const name of [...hot.leftover, ...segments.leftover]) await storage.remove(name)
+}

@@ -1,0 +1,171 @@
+import { crc32 } from '../bytes/hash.js'
+import type { Env, Timer } from '../env/env.js'
+import { ClosedError, MynahError } from '../errors.js'
+import { limits } from '../limits.js'
+import type { HotTail, TailRun } from './hot-tail.js'
+import type { HotWriter } from './hot-writer.js'
+import type { FramedShard, SegmentWriter } from './segment-writer.js'
+import { Serial } from './serial.js'
+import { encodeShard, readShardHeader } from './shard.js'
+import type { SpanTable } from './span-table.js'
+
+/** Shards that share one sync when there is a backlog; also what counts as one. */
+const BATCH = 4
+/** Encoders at once under backlog: each takes a thread of the pool of four that the disk needs too. */
+const ENCODERS = 2
+const RETRY_MS = 100
+const RETRY_MS_MAX = 30_000
+
+export interface SealerOptions {
+  readonly env: Env
+  readonly tail: HotTail
+  readonly table: SpanTable
+  readonly hot: HotWriter
+  readonly segments: SegmentWriter
+  readonly shardBytes: number
+  readonly onError: (error: MynahError) => void
+}
+
+/**
+ * Moves durable records from the hot tail into shards, in the background. A batch of shards is encoded, written, synced
+ * and published; only then do its records leave RAM, and hot files that hold nothing else the disk. What fails is
+ * tried again later, with longer and longer pauses, and costs nothing but memory.
+ */
+export class Sealer {
+  readonly #options: SealerOptions
+  readonly #batches = new Serial()
+  #running: Promise<void> | undefined
+  #retry: Timer | undefined
+  #retryMs = RETRY_MS
+  #closed = false
+
+  constructor(options: SealerOptions) {
+    this.#options = options
+  }
+
+  /** Begins to seal when there is enough; to be called whenever more became durable. */
+  wake(): void {
+    if (this.#running !== undefined || this.#retry !== undefined || !this.#due()) return
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined
+    })
+  }
+
+  /** One batch now, also of a last shard that is not full: for a writer that has to wait. @throws StorageError */
+  async relieve(): Promise<void> {
+    await this.#batches.run(() => this.#batch(Number.POSITIVE_INFINITY))
+  }
+
+  /** Seals all records up to the seq. @throws StorageError, the signal's reason, ClosedError */
+  async seal(lastSeq: number, signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      signal?.throwIfAborted()
+      const { firstSeq } = this.#options.tail
+      if (firstSeq === undefined || firstSeq > lastSeq) return
+      if (this.#closed) throw new ClosedError()
+      await this.#batches.run(() => this.#batch(lastSeq))
+    }
+  }
+
+  /** Removes the hot files that are sealed. */
+  release(): Promise<void> {
+    return this.#batches.run(() => this.#release())
+  }
+
+  /** Resolves when nothing runs any more. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#retry?.cancel()
+    await this.#running
+    await this.#batches.run(async () => undefined)
+  }
+
+  #due(): boolean {
+    return !this.#closed && this.#options.tail.bytes >= this.#options.shardBytes
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#due()) {
+        const progress = await this.#batches.run(() => this.#batch(0))
+        if (!progress) return
+        await this.#options.env.yield()
+      }
+    } catch (error) {
+      if (!(error instanceof MynahError)) throw error
+      this.#options.onError(error)
+      if (this.#closed) return
+      this.#retry = this.#options.env.setTimer(() => {
+        this.#retry = undefined
+        this.wake()
+      }, this.#retryMs)
+      this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX)
+    }
+  }
+
+  /** Seals some shards; one that is not full only where it begins at or below `force`. False when there was none. */
+  async #batch(force: number): Promise<boolean> {
+    const { hot, tail, segments, table, shardBytes } = this.#options
+    if (hot.synced < hot.head) await hot.sync()
+    const backlog = tail.bytes >= BATCH * shardBytes
+    const runs = this.#plan(force, backlog ? BATCH : 1)
+    const last = runs.at(-1)
+    if (last === undefined) return false
+    const placed = await segments.write(await this.#encode(runs, backlog))
+    for (const shard of placed) table.add(shard)
+    tail.drop(last.lastSeq)
+    this.#retryMs = RETRY_MS
+    await this.#release()
+    return true
+  }
+
+  #release(): Promise<void> {
+    return this.#options.hot.release(this.#options.tail.firstSeq ?? Number.POSITIVE_INFINITY)
+  }
+
+  #plan(force: number, count: number): readonly TailRun[] {
+    const { hot, tail, shardBytes } = this.#options
+    const runs: TailRun[] = []
+    const bounds = { bytes: shardBytes, records: limits.blockRecords }
+    let from = 0
+    while (runs.length < count) {
+      const run = tail.run(from, hot.synced, bounds)
+      // The newest records wait for more of them; a run that a hole ends never gets more.
+      if (run === undefined) break
+      if (run.lastSeq === hot.synced && run.bytes < shardBytes && run.firstSeq > force) break
+      runs.push(run)
+      from = run.lastSeq + 1
+    }
+    return runs
+  }
+
+  async #encode(runs: readonly TailRun[], backlog: boolean): Promise<readonly FramedShard[]> {
+    const shards: FramedShard[] = []
+    const queue = runs.entries()
+    const encodeNext = async (): Promise<void> => {
+      for (const [index, run] of queue) {
+        // Building the columns holds the event loop for a moment: never twice without a breath.
+        await this.#options.env.yield()
+        shards[index] = await encodeRun(run, backlog ? 'fast' : 'best')
+      }
+    }
+    await Promise.all(Array.from({ length: backlog ? ENCODERS : 1 }, encodeNext))
+    return shards
+  }
+}
+
+async function encodeRun(run: TailRun, effort: 'fast' | 'best'): Promise<FramedShard> {
+  const { firstSeq, lastSeq, records } = run
+  const span = lastSeq - firstSeq + 1
+  const bytes = await encodeShard(records, firstSeq, span, { effort })
+  const { rawBytes } = readShardHeader(bytes)
+  const frame = {
+    firstSeq,
+    span,
+    count: records.length,
+    length: bytes.length,
+    rawBytes,
+    shardCrc: crc32(bytes),
+  }
+  return { frame, bytes }
+}

@@ -1,0 +1,75 @@
+import { LRUCache } from 'lru-cache'
+import { crc32 } from '../bytes/hash.js'
+import { ShardCorruptError } from '../errors.js'
+import type { Storage } from '../storage/storage.js'
+import { FRAME_HEADER_BYTES } from './segment.js'
+import { decodeShard, type Shard } from './shard.js'
+import type { StoredShard } from './span-table.js'
+
+/**
+ * Reads a shard from its segment and decodes it.
+ * @throws ShardCorruptError, StorageError
+ */
+export async function readShard(storage: Storage, stored: StoredShard): Promise<Shard> {
+  const { segment, offset, firstSeq, span, length, shardCrc } = stored
+  const bytes = await storage.read(segment, offset + FRAME_HEADER_BYTES, length)
+  if (bytes.length !== length) throw new ShardCorruptError(firstSeq, `${segment} ends within it`)
+  if (crc32(bytes) !== shardCrc) throw new ShardCorruptError(firstSeq, `its checksum in ${segment} differs`)
+  const shard = await decodeShard(bytes, firstSeq)
+  if (shard.span !== span) throw new ShardCorruptError(firstSeq, `it covers ${shard.span} seqs, not ${span}`)
+  return shard
+}
+
+/** Decoded shards, least recently used out first; those who want one at the same time share its decoding. */
+export class ShardCache {
+  readonly #storage: Storage
+  readonly #shards: LRUCache<string, Shard>
+  readonly #decoding = new Map<string, Promise<Shard>>()
+  hits = 0
+  misses = 0
+
+  /** @param bytes bound on the sum of the decoded bytes */
+  constructor(storage: Storage, bytes: number) {
+    this.#storage = storage
+    this.#shards = new LRUCache({
+      maxSize: Math.max(1, bytes),
+      sizeCalculation: (shard) => Math.max(1, shard.rawBytes),
+    })
+  }
+
+  get bytes(): number {
+    return this.#shards.calculatedSize
+  }
+
+  /** What is decoded already. */
+  peek(stored: StoredShard): Shard | undefined {
+    return this.#shards.peek(keyOf(stored))
+  }
+
+  /** @throws ShardCorruptError, StorageError */
+  async get(stored: StoredShard): Promise<Shard> {
+    const key = keyOf(stored)
+    const known = this.#shards.get(key)
+    if (known !== undefined) {
+      this.hits++
+      return known
+    }
+    const running = this.#decoding.get(key)
+    if (running !== undefined) return running
+    this.misses++
+    const decoding = readShard(this.#storage, stored).finally(() => this.#decoding.delete(key))
+    this.#decoding.set(key, decoding)
+    const shard = await decoding
+    this.#shards.set(key, shard)
+    return shard
+  }
+
+  clear(): void {
+    this.#shards.clear()
+  }
+}
+
+/** Names of segments are never reused, and a frame never changes. */
+function keyOf({ segment, offset }: StoredShard): string {
+  return `${segment}:${offset}`
+}

@@ -1,0 +1,83 @@
+import type { PlacedFrame } from './segment.js'
+import type { SeqSpan } from './span.js'
+
+/** A shard on disk: which seqs it covers and where it stands. */
+export interface StoredShard extends PlacedFrame {
+  readonly segment: string
+}
+
+export function lastSeqOf(shard: StoredShard): number {
+  return shard.firstSeq + shard.span - 1
+}
+
+/** The shards in order of seq, none within another: finds the one that covers a seq. */
+export class SpanTable {
+  readonly #shards: StoredShard[] = []
+  /** Sums over all shards. */
+  records = 0
+  storedBytes = 0
+  rawBytes = 0
+
+  get size(): number {
+    return this.#shards.length
+  }
+
+  /** Those that another covers wholly are left out: the records at a seq are the same wherever they stand. */
+  add(shard: StoredShard): void {
+    const end = lastSeqOf(shard)
+    let index = this.#after(shard.firstSeq)
+    const before = this.#shards[index - 1]
+    if (before !== undefined && lastSeqOf(before) >= end) return
+    if (before?.firstSeq === shard.firstSeq) index--
+    let until = index
+    while (until < this.#shards.length && lastSeqOf(this.#shards[until]!) <= end) until++
+    for (const covered of this.#shards.splice(index, until - index, shard)) this.#count(covered, -1)
+    this.#count(shard, 1)
+  }
+
+  /** Those that stand in a segment. */
+  in(segment: string): readonly StoredShard[] {
+    return this.#shards.filter((shard) => shard.segment === segment)
+  }
+
+  find(seq: number): StoredShard | undefined {
+    const shard = this.#shards[this.#after(seq) - 1]
+    return shard !== undefined && lastSeqOf(shard) >= seq ? shard : undefined
+  }
+
+  /** The first shard that ends at or past the seq. */
+  from(seq: number): StoredShard | undefined {
+    return this.find(seq) ?? this.#shards[this.#after(seq)]
+  }
+
+  /** What the shards cover, in order, with those that touch made one. */
+  spans(): readonly SeqSpan[] {
+    const spans: { firstSeq: number; lastSeq: number }[] = []
+    for (const shard of this.#shards) {
+      const last = spans.at(-1)
+      if (last !== undefined && shard.firstSeq <= last.lastSeq + 1) last.lastSeq = lastSeqOf(shard)
+      else spans.push({ firstSeq: shard.firstSeq, lastSeq: lastSeqOf(shard) })
+    }
+    return spans
+  }
+
+  /** Index of the first shard that begins past the seq. */
+  #after(seq: number): number {
+    const last = this.#shards.at(-1)
+    if (last === undefined || last.firstSeq <= seq) return this.#shards.length
+    let low = 0
+    let high = this.#shards.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#shards[middle]!.firstSeq <= seq) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #count(shard: StoredShard, sign: 1 | -1): void {
+    this.records += sign * shard.count
+    this.storedBytes += sign * shard.length
+    this.rawBytes += sign * shard.rawBytes
+  }
+}

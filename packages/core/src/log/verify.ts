@@ -1,0 +1,116 @@
+import { MynahError, ShardCorruptError, StorageError } from '../errors.js'
+import type { Storage } from '../storage/storage.js'
+import type { Finding } from './finding.js'
+import { readHotFile } from './hot-file.js'
+import type { HotTail } from './hot-tail.js'
+import type { HotWriter } from './hot-writer.js'
+import type { Manifest, SegmentEntry } from './manifest.js'
+import { readSegment } from './segment-reader.js'
+import { readShard } from './shard-cache.js'
+import { mergeSpans, type SeqSpan, uncovered } from './span.js'
+import { lastSeqOf, type SpanTable, type StoredShard } from './span-table.js'
+
+export interface VerifyProgress {
+  readonly doneBytes: number
+  readonly totalBytes: number
+}
+
+/** The parts of an open log, which goes on working meanwhile. */
+export interface VerifyOptions {
+  readonly storage: Storage
+  readonly manifest: Manifest
+  readonly hot: HotWriter
+  readonly tail: HotTail
+  readonly table: SpanTable
+  readonly lost: readonly SeqSpan[]
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: VerifyProgress) => void
+}
+
+/** Reads all files of a log, decodes all shards, and checks that every seq has its place. What was lost before is no finding. */
+export async function* verifyLog(options: VerifyOptions): AsyncGenerator<Finding> {
+  const { manifest, hot, table, signal } = options
+  const progress = startProgress(options)
+  for (const file of await manifest.damagedCopies()) yield { file, fault: 'it cannot be read' }
+  yield* gaps(options)
+  for (const { name, counted } of hot.files()) {
+    signal?.throwIfAborted()
+    yield* verifyHotFile(options, name, counted)
+    progress(counted)
+  }
+  for (const entry of manifest.data.segments)
+    yield* verifySegment(options, entry, table.in(entry.name), progress)
+}
+
+function startProgress({ hot, table, onProgress }: VerifyOptions): (bytes: number) => void {
+  const totalBytes = table.storedBytes + hot.files().reduce((sum, { counted }) => sum + counted, 0)
+  let doneBytes = 0
+  return (bytes) => {
+    doneBytes += bytes
+    onProgress?.({ doneBytes, totalBytes })
+  }
+}
+
+function* gaps({ hot, tail, table, lost }: VerifyOptions): Generator<Finding> {
+  const present = mergeSpans([...table.spans(), ...tail.spans(), ...lost])
+  for (const span of uncovered(present, 1, hot.head))
+    yield { file: 'manifest', fault: 'no file holds these records', ...span }
+}
+
+async function* verifyHotFile(
+  options: VerifyOptions,
+  name: string,
+  counted: number,
+): AsyncGenerator<Finding> {
+  const { storage, hot } = options
+  try {
+    const bytes = await storage.read(name, 0, counted)
+    const { header, suspects } = readHotFile(name, bytes)
+    if (header === undefined) yield { file: name, fault: 'its header is damaged' }
+    if (bytes.length < counted)
+      yield { file: name, fault: `it has ${bytes.length} bytes instead of ${counted}` }
+    for (const { fault, firstSeq, lastSeq } of suspects)
+      yield { file: name, fault, firstSeq, lastSeq: Math.min(lastSeq, hot.head) }
+  } catch (error) {
+    // Sealed and removed while it was our turn.
+    if (error instanceof StorageError && !hot.files().some((file) => file.name === name)) return
+    yield { file: name, fault: reasonOf(error) }
+  }
+}
+
+async function* verifySegment(
+  { storage, manifest, signal }: VerifyOptions,
+  { name, closed }: SegmentEntry,
+  shards: readonly StoredShard[],
+  progress: (bytes: number) => void,
+): AsyncGenerator<Finding> {
+  const file = (await storage.list()).find((found) => found.name === name)
+  if (file === undefined) {
+    yield { file: name, fault: 'it is missing' }
+    return
+  }
+  // One that is still written may end in the middle of a frame.
+  if (closed) yield* (await readSegment(storage, file, { closed, database: manifest.data.id })).findings
+  for (const shard of shards) {
+    signal?.throwIfAborted()
+    try {
+      const { block } = await readShard(storage, shard)
+      for (let index = 0; index < block.count; index++) {
+        const record = block.record(index)
+        // Decoded when they are read.
+        void record.rev
+        void record.body
+      }
+    } catch (error) {
+      const fault = reasonOf(error)
+      yield { file: name, fault, firstSeq: shard.firstSeq, lastSeq: lastSeqOf(shard) }
+    }
+    progress(shard.length)
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof ShardCorruptError) return error.detail
+  if (error instanceof MynahError) return error.message
+  throw error
+}
