@@ -24,6 +24,8 @@ export class Databases {
   constructor(
     readonly folder: string,
     readonly env: Env,
+    /** Hears of each attempt to open a database that failed. */
+    readonly onFailure: (error: DatabaseUnavailableError) => void = () => {},
   ) {}
 
   /** Names of those that are there, in order; whether they open is another question. */
@@ -33,7 +35,7 @@ export class Databases {
       throw error
     })
     return entries
-      .filter((entry) => entry.isDirectory() && isDatabaseName(entry.name))
+      .filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && isDatabaseName(entry.name))
       .map((entry) => entry.name)
       .sort()
   }
@@ -85,8 +87,10 @@ export class Databases {
       return { name, database, replica: replicaOf(database) }
     } catch (error) {
       if (error instanceof NotFoundError) throw new DatabaseUnknownError(name)
-      if (error instanceof MynahError) throw new DatabaseUnavailableError(name, error)
-      throw error
+      if (!(error instanceof MynahError)) throw error
+      const unavailable = new DatabaseUnavailableError(name, error)
+      this.onFailure(unavailable)
+      throw unavailable
     }
   }
 

@@ -1,4 +1,4 @@
-import { MynahError } from '@mynah/core'
+import { ClosedError, MynahError } from '@mynah/core'
 import { encodeError, mediaTypes } from '@mynah/replication/protocol'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { serverLimits } from './limits.js'
@@ -92,7 +92,7 @@ function failureOf(error: unknown): Failure {
 /** Answers an error as `{ code, message }`, and logs those that are this side's. */
 export function answerFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const failure = failureOf(error)
-  if (failure.status >= 500 && failure.code !== 'MYNAH_CLOSED' && failure.code !== 'MYNAH_BUSY') {
+  if (failure.status >= 500 && !isExpected(error)) {
     request.log.error(
       { err: error, method: request.method, route: request.routeOptions.url },
       'request failed',
@@ -105,6 +105,15 @@ export function answerFailure(error: unknown, request: FastifyRequest, reply: Fa
     if (!request.raw.complete) reply.header('connection', 'close')
   }
   return reply.code(failure.status).type(mediaTypes.json).send(encodeError(failure))
+}
+
+/** What says nothing new in a log: a stop, a full house, or a database whose failure was logged when it did not open. */
+function isExpected(error: unknown): boolean {
+  return (
+    error instanceof ClosedError ||
+    error instanceof RequestRefusedError ||
+    error instanceof DatabaseUnavailableError
+  )
 }
 
 /** For a path that is no route. */

@@ -36,7 +36,9 @@ export interface MirrorOptions {
 export const mirror: FastifyPluginAsync<MirrorOptions> = async (fastify, options) => {
   if (options.token === '') throw new TypeError('An empty token would let everybody in')
   const env = options.env ?? nodeEnv
-  const databases = new Databases(options.data, env)
+  const databases = new Databases(options.data, env, ({ code, message }) => {
+    fastify.log.error({ code }, message)
+  })
   const shared: RouteOptions = {
     databases,
     env,

@@ -45,7 +45,7 @@ export async function serve(options: ServeOptions, logger: Logger): Promise<void
   })
   stopOnSignals(server, logger)
   try {
-    const databases = await openAll(server, options, logger)
+    const databases = await openAll(server, options)
     const address = await listen(server, options)
     const list = databases.length === 0 ? 'no databases yet' : databases.join(', ')
     logger.info(`mirror ready at ${address}, data in ${data}: ${list}`)
@@ -56,7 +56,7 @@ export async function serve(options: ServeOptions, logger: Logger): Promise<void
 }
 
 /** Opens every database now, so that what is wrong shows at the start; gives what to say of each. */
-async function openAll(server: FastifyInstance, options: ServeOptions, logger: Logger): Promise<string[]> {
+async function openAll(server: FastifyInstance, options: ServeOptions): Promise<string[]> {
   const headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }
   const ask = (method: 'GET' | 'PUT', name: string) =>
     server.inject({ method, url: `${routes.root}/${encodeURIComponent(name)}`, headers })
@@ -74,7 +74,6 @@ async function openAll(server: FastifyInstance, options: ServeOptions, logger: L
     } else if (answer.statusCode !== 404) {
       const { code } = decodeError(answer.body)
       if (code === 'MYNAH_LOCKED') throw startError(name, answer.body, options)
-      logger.error({ database: name, code }, 'a database does not open; the others are served')
       lines.push(`${name} (does not open: ${code})`)
     }
   }

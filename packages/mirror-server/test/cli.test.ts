@@ -1,45 +1,13 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { open } from '@mynah/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { readableLine } from '../src/logger.js'
 import { isLoopback } from '../src/serve.js'
 import { version } from '../src/version.js'
+import { finish, ready, run } from './child.js'
 import { push, startPeer, temporaryFolder } from './fixture.js'
 import { RawConnection } from './raw-http.js'
-
-const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
-
-function run(
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): ChildProcessWithoutNullStreams {
-  const child = spawn(process.execPath, [cli, ...args], { env: { ...process.env, MYNAH_TOKEN: '', ...env } })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  return child
-}
-
-/** Runs to its end: exit code and all that it said. */
-async function finish(child: ChildProcessWithoutNullStreams): Promise<{ code: number | null; said: string }> {
-  let said = ''
-  child.stdout.on('data', (chunk: Buffer) => (said += chunk))
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk))
-  const [code] = (await once(child, 'close')) as [number | null]
-  return { code, said }
-}
-
-/** The line that says that it is ready, and the address in it. */
-async function ready(child: ChildProcessWithoutNullStreams): Promise<{ message: string; origin: string }> {
-  for await (const line of createInterface({ input: child.stdout })) {
-    const { msg } = JSON.parse(line) as { msg: string }
-    const origin = /ready at (http:\S+),/.exec(msg)?.[1]
-    if (origin !== undefined) return { message: msg, origin }
-  }
-  throw new Error('it ended before it was ready')
-}
 
 test('serves, says so in one line, keeps what it acknowledged through kill -9, and stops on a signal', async () => {
   const data = await temporaryFolder()

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Database, open } from '@mynah/core'
 import { type Replication, replicate } from '@mynah/replication'
 import { expect, onTestFinished, test } from 'vitest'
+import { ready, run } from './child.js'
 import { startMirror, temporaryFolder } from './fixture.js'
 
 interface Peer {
@@ -119,4 +121,32 @@ test('a mirror whose database was lost gets everything again, and its peers lose
   expect(info.documents).toBe(201)
   expect(await two.database.get('after')).toBeDefined()
   expect(await one.database.get('two/5')).toMatchObject({ n: 5 })
+})
+
+test('a mirror that is killed again and again loses nothing, and nothing is there twice', async () => {
+  const data = await temporaryFolder()
+  let mirror = run(['serve', '--data', data, '--port', '0', '--create', 'a'])
+  const { origin } = await ready(mirror)
+  const one = await replicatingPeer(`${origin}/v1/a`)
+  const two = await replicatingPeer(`${origin}/v1/a`, { hold: 'all' })
+  const ids: string[] = []
+  for (let kill = 0; kill < 4; kill++) {
+    for (let n = 0; n < 50; n++) {
+      const { id } = await (n % 2 === 0 ? one : two).database.put({ kill, n })
+      ids.push(id)
+    }
+    mirror.kill('SIGKILL')
+    await once(mirror, 'close')
+    mirror = run(['serve', '--data', data, '--port', String(portOf(origin))])
+    await ready(mirror)
+  }
+  await Promise.all([one.replication.synced(), two.replication.synced()])
+  await Promise.all([one.replication.sync(), two.replication.sync()])
+  const info = (await (await fetch(`${origin}/v1/a`)).json()) as { documents: number }
+  expect(info.documents).toBe(ids.length)
+  expect(await two.database.count()).toBe(ids.length)
+  for (const id of ids) {
+    const { doc, conflicts } = await two.database.read(id, { freshness: 'local' })
+    expect([id, doc?.id, conflicts.length]).toEqual([id, id, 0])
+  }
 })

@@ -49,7 +49,7 @@ export async function startPeer(
 
 /** All that the replica has to give, as the bytes of a push. */
 export async function shardOf(replica: Replica): Promise<Uint8Array> {
-  const { records } = await replica.feed({ since: 0, bodies: true, whole: true })
+  const { records } = await replica.feed({ since: 0, bodies: true, whole: true, bytes: 2 ** 40 })
   return await encodeRecords(records)
 }
 

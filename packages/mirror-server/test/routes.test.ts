@@ -65,8 +65,9 @@ describe('a push', () => {
   test('tells which records cannot be attached, and takes them whole', async () => {
     const { origin } = await startMirror(['a'])
     const { database, replica } = await startPeer([{ id: 'x', n: 1 }])
-    const { seq } = replica.position()
     await database.put({ id: 'x', n: 2 }, { overwrite: true })
+    const { seq } = replica.position()
+    await database.put({ id: 'x', n: 3 }, { overwrite: true })
     const short = await replica.feed({ since: seq, bodies: true })
     const detached = await postRecords(`${origin}/v1/a`, await encodeRecords(short.records))
     expect(decodePushAnswer(new Uint8Array(await detached.arrayBuffer()))).toMatchObject({
@@ -135,7 +136,7 @@ describe('a pull', () => {
 
   test('from another history is gone', async () => {
     const { origin } = await startMirror(['a'])
-    const response = await fetch(`${origin}/v1/a/records?since=${'0'.repeat(32)}.0`)
+    const response = await fetch(`${origin}/v1/a/records?since=${'0'.repeat(32)}.1`)
     expect(await failureOf(response)).toEqual([410, 'MYNAH_CURSOR_LOST'])
   })
 })
