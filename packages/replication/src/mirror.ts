@@ -53,8 +53,19 @@ export class Mirror {
     if (this.head?.incarnation !== position.incarnation || position.seq > this.head.seq) this.head = position
   }
 
+  /** Everything here up to this seq was answered for by the mirror. */
+  pushed(): number {
+    return this.progress?.push.current?.source.seq ?? 0
+  }
+
   /** Seqs of the mirror that are not pulled yet. */
   behind(): number {
     return Math.max(0, (this.head?.seq ?? 0) - (this.progress?.pull.current?.source.seq ?? 0))
   }
+}
+
+/** When one of the mirrors last confirmed that the index is up to date. */
+export function upToDateAt(mirrors: readonly Mirror[]): Date | undefined {
+  const confirmed = mirrors.flatMap(({ upToDateAtMs }) => upToDateAtMs ?? [])
+  return confirmed.length === 0 ? undefined : new Date(Math.max(...confirmed))
 }

@@ -2,10 +2,11 @@ import { ClosedError, type Env, nodeEnv } from '@mynah/core'
 import type { Replica, ReplicationSettings } from '@mynah/core/replica'
 import { Backlog } from './backlog.js'
 import { MirrorBodies } from './body-source.js'
-import { RejectedError } from './errors.js'
+import { conflictsAmong } from './conflicts.js'
 import { Events } from './events.js'
 import { httpTransport } from './http-transport.js'
-import { Mirror } from './mirror.js'
+import { Inbox } from './inbox.js'
+import { Mirror, upToDateAt } from './mirror.js'
 import { mirrorAddress } from './mirror-address.js'
 import { MirrorClient } from './mirror-client.js'
 import type {
@@ -38,6 +39,7 @@ export class Replicator implements Replication {
   readonly #events = new Events()
   readonly #backlog = new Backlog()
   readonly #scheduler: Scheduler
+  readonly #inbox: Inbox
   readonly #bodies: MirrorBodies
   readonly #onClosed: () => void
   readonly #synced = new Synced(() => this.#scheduler.mirrors)
@@ -67,11 +69,14 @@ export class Replicator implements Replication {
       onStatus: () => this.#changed(),
       onFailure: (mirror, error) => this.#events.emit('error', { mirror: mirror.address, error }),
     })
+    this.#inbox = new Inbox(this.#scheduler)
     this.#bodies = new MirrorBodies({
       env: this.#env,
       reach: (signal) => this.#scheduler.sessionForRead(signal),
-      covers: (id) => inScope(this.#scope, id) && this.#some(({ progress }) => progress?.covered === true),
-      asOf: () => this.#asOf(),
+      covers: (id) =>
+        inScope(this.#scope, id) &&
+        this.#scheduler.mirrors.some(({ progress }) => progress?.covered === true),
+      asOf: () => upToDateAt(this.#scheduler.mirrors),
     })
   }
 
@@ -149,27 +154,18 @@ export class Replicator implements Replication {
     await this.#synced.wait(this.#replica.position().seq, signal)
   }
 
-  async *rejected(): AsyncGenerator<Rejection> {
-    for (const { progress } of this.#scheduler.mirrors) yield* progress?.parked ?? []
+  rejected(): AsyncIterable<Rejection> {
+    return this.#inbox.list()
   }
 
   async retry(id: string): Promise<void> {
     this.#requireOpen()
-    const parked = await this.#scheduler.round(async (session) => {
-      await session.pushAgain(id)
-      return session.mirror.progress?.parked ?? []
-    }, undefined)
-    const again = parked.filter((rejection) => rejection.id === id)
-    if (again.length > 0) throw new RejectedError(again)
+    await this.#inbox.retry(id)
   }
 
   async drop(id: string): Promise<void> {
     this.#requireOpen()
-    for (const { progress } of this.#scheduler.mirrors) {
-      if (progress?.parked.some((rejection) => rejection.id === id) !== true) continue
-      progress.park(new Set([id]), [])
-      await progress.storePush()
-    }
+    await this.#inbox.drop(id)
     this.#changed()
   }
 
@@ -223,11 +219,11 @@ export class Replicator implements Replication {
         onStatus: () => this.#changed(),
         onConnected: () => {
           this.#scheduler.connected(session)
-          this.#rememberDatabase(mirror)
+          this.#remember().catch((error) => this.#fault(mirror, error))
         },
         onPushed: (documents) => {
           this.#documents.pushed += documents
-          this.#forgetPulled()
+          this.#backlog.forget(Math.min(...this.#scheduler.mirrors.map((one) => one.pushed())))
           this.#synced.settle()
           if (documents > 0) this.#events.emit('change', { direction: 'push', mirror: address, documents })
           this.#changed()
@@ -236,7 +232,7 @@ export class Replicator implements Replication {
           this.#documents.pulled += ids.length
           if (report !== undefined) this.#backlog.pulled(report)
           if (ids.length > 0) this.#events.emit('change', { direction: 'pull', mirror: address, ids })
-          if (this.#events.wanted('conflict')) void this.#tellConflicts(address, ids)
+          if (this.#events.wanted('conflict')) this.#tellConflicts(ids).catch((e) => this.#fault(mirror, e))
           this.#changed()
         },
         onRefused: (refused) => {
@@ -262,30 +258,8 @@ export class Replicator implements Replication {
     })
   }
 
-  async #tellConflicts(mirror: string, ids: readonly string[]): Promise<void> {
-    try {
-      for (const id of ids) {
-        const live = (await this.#replica.leaves(id)).filter(({ deleted }) => !deleted)
-        if (live.length > 1) this.#events.emit('conflict', { id, revs: live.map(({ rev }) => rev) })
-      }
-    } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-      if (this.#closed === undefined) this.#events.emit('error', { mirror, error })
-    }
-  }
-
-  #forgetPulled(): void {
-    const pushed = this.#scheduler.mirrors.map(({ progress }) => progress?.push.current?.source.seq ?? 0)
-    this.#backlog.forget(Math.min(...pushed))
-  }
-
-  #asOf(): Date | undefined {
-    const confirmed = this.#scheduler.mirrors.flatMap(({ upToDateAtMs }) => upToDateAtMs ?? [])
-    return confirmed.length === 0 ? undefined : new Date(Math.max(...confirmed))
-  }
-
-  #some(holds: (mirror: Mirror) => boolean): boolean {
-    return this.#scheduler.mirrors.some(holds)
+  async #tellConflicts(ids: readonly string[]): Promise<void> {
+    for await (const conflict of conflictsAmong(this.#replica, ids)) this.#events.emit('conflict', conflict)
   }
 
   /** Without a mirror there is nobody to ask, and the database answers for itself. */
@@ -293,12 +267,10 @@ export class Replicator implements Replication {
     this.#replica.useSource(this.#scheduler.mirrors.length === 0 ? undefined : this.#bodies)
   }
 
-  #rememberDatabase(mirror: Mirror): void {
-    const remembered = this.#replica.settings().mirrors.find(({ url }) => url === mirror.address)
-    if (remembered?.id === mirror.databaseId) return
-    this.#remember().catch((error: Error) => {
-      if (this.#closed === undefined) this.#events.emit('error', { mirror: mirror.address, error })
-    })
+  /** Tells what failed beside the sessions; what fails because all ends is no news. */
+  #fault({ address }: Mirror, thrown: unknown): void {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+    if (this.#closed === undefined) this.#events.emit('error', { mirror: address, error })
   }
 
   #remember(): Promise<void> {

@@ -18,13 +18,12 @@ export interface StatusSources {
 }
 
 export function mirrorStatus({ replica, backlog, scope }: StatusSources, mirror: Mirror): MirrorStatus {
-  const pushed = mirror.progress?.push.current?.source.seq ?? 0
   return {
     url: mirror.address,
     state: mirror.state,
     latencyMs: mirror.latencyMs,
     failures: mirror.backoff.failures,
-    ahead: backlog.ahead(pushed, replica.position().seq),
+    ahead: backlog.ahead(mirror.pushed(), replica.position().seq),
     behind: pushesOnly(scope) ? 0 : mirror.behind(),
     rejected: mirror.progress?.parked.length ?? 0,
     error: mirror.error,

@@ -46,7 +46,7 @@ export interface PushException {
 /** What a fetch asks for: one leaf, or all leaves of a document. */
 export type FetchItem = LeafRef | { readonly id: string }
 
-const packr = new Packr({ useRecords: false })
+const packr = new Packr({ useRecords: false, variableMapSize: true })
 
 /** A copy of the value's msgpack bytes, in its own memory. */
 function pack(value: unknown): Uint8Array {
