@@ -8,6 +8,8 @@ if (major < 20 || (major === 20 && minor < 19)) {
   )
   process.exitCode = 1
 } else {
+  // Until it is known better: a promise that nobody settles would otherwise end in success.
+  process.exitCode = 1
   const [command, ...args] = process.argv.slice(2)
   import(`./${command}.mjs`)
     .then((module) => module.main(args))
@@ -16,6 +18,5 @@ if (major < 20 || (major === 20 && minor < 19)) {
     })
     .catch((error) => {
       console.error(error.shown ? error.message : error)
-      process.exitCode = 1
     })
 }

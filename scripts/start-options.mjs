@@ -15,13 +15,16 @@ export const help = `Mynah: a mirror, and a data logger that replicates to it.
   --interval MS    time between two samples                                    (1000)
   --import FILE    as above; rows without an id get one of file name and row,
                    so that the same file a second time changes nothing
+  --wait           with \`npm start -- logger --import FILE\`: end when the mirror has them
   --help           this text
 
 The logger is an embedded peer. It records this machine's CPU, memory, load, disk and network each second in
 its own database and replicates in the background. Its line of status:
 
-  documents · bytes of the records → bytes on disk · state of the mirror: ahead (what the mirror still lacks),
-  behind (what the mirror has and this peer has not seen) · the last sample
+  documents · what they would take as JSON (by the samples of this run) → what all files take on disk ·
+  state of the mirror: ahead (what it still lacks), behind (what it has that was not seen here) · the last sample
+
+A young database is mostly its unsealed tail; records are compressed as the tail grows.
 
 Things to try, with \`npm start\` running:
 
@@ -52,6 +55,8 @@ export function parseStartOptions(args) {
     data: fromUser(values.data ?? path.join(root, 'data')),
     port: wholeNumber('--port', values.port, 1, 65_535),
     intervalMs: wholeNumber('--interval', values.interval, 10, 86_400_000),
+    // A mirror that is started for the import is stopped after it, and should have the rows by then.
+    wait: values.wait || what === 'both',
     importFile: values.import === undefined ? undefined : fromUser(values.import),
   }
 }
@@ -66,6 +71,7 @@ function parse(args) {
         port: { type: 'string', default: '8800' },
         interval: { type: 'string', default: '1000' },
         import: { type: 'string' },
+        wait: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })

@@ -1,5 +1,6 @@
 // `npm start`: the mirror and the data logger, each a process of its own, and neither left behind.
 import { mkdirSync } from 'node:fs'
+import { get } from 'node:http'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { Part } from './part.mjs'
@@ -45,7 +46,7 @@ function startLogger(options, parts) {
     args: [
       ...['--data', database, '--mirror', mirrorUrl(options), '--interval', String(options.intervalMs)],
       ...(options.importFile === undefined ? [] : ['--import', options.importFile]),
-      ...(options.importFile !== undefined && options.what === 'both' ? ['--wait'] : []),
+      ...(options.importFile !== undefined && options.wait ? ['--wait'] : []),
     ],
   })
   parts.push(logger)
@@ -116,13 +117,19 @@ async function requirePort(port) {
   )
 }
 
-async function isHealthy(port) {
-  try {
-    const response = await fetch(`http://127.0.0.1:${port}/v1`, { signal: AbortSignal.timeout(1_000) })
-    return (await response.json()).name === 'mynah'
-  } catch {
-    return false
-  }
+/** By `node:http`: the `fetch` of Node 20 never settles when the other side closes at once, and lets the process end. */
+function isHealthy(port) {
+  return new Promise((resolve) => {
+    const request = get({ host: '127.0.0.1', port, path: '/v1', timeout: 1_000 }, async (response) => {
+      try {
+        resolve(JSON.parse(Buffer.concat(await response.toArray()).toString()).name === 'mynah')
+      } catch {
+        resolve(false)
+      }
+    })
+    request.once('timeout', () => request.destroy(new Error('no answer')))
+    request.once('error', () => resolve(false))
+  })
 }
 
 function commandFor(part, options) {

@@ -28,15 +28,18 @@ export async function startLogger(
   const telemetry = new Telemetry(options.folder, await countersOf(process.platform))
   await telemetry.begin()
   let last: Sample | undefined
+  let samples = 0
+  let sampleBytes = 0
   let fault: string | undefined
   let shownState = ''
+  let timer: NodeJS.Timeout | undefined
 
-  async function show(): Promise<void> {
-    const { documents, hot, sealed, diskBytes } = await db.stats()
+  async function show(how: { readonly now?: boolean } = {}): Promise<void> {
+    const { documents, diskBytes } = await db.stats()
     const { state, ahead, behind } = replication.status()
     const line = formatStatus({
       documents,
-      rawBytes: hot.bytes + sealed.rawBytes,
+      jsonBytes: samples === 0 ? 0 : Math.round((documents * sampleBytes) / samples),
       diskBytes,
       mirror: state,
       ahead,
@@ -48,27 +51,37 @@ export async function startLogger(
       fault,
     })
     const reachable = state === 'offline' || state === 'error' ? state : 'reachable'
-    options.screen.status(line, { now: reachable !== shownState })
+    options.screen.status(line, { now: how.now === true || reachable !== shownState })
     shownState = reachable
+  }
+
+  // Halfway to the next sample, when this one has had the time to reach the mirror.
+  function showSoon(): void {
+    clearTimeout(timer)
+    timer = setTimeout(() => void show().catch(() => undefined), Math.min(500, options.intervalMs / 2))
   }
 
   const ticks = startTicks(
     options.intervalMs,
     async (at) => {
-      last = await db.put(await telemetry.sample(at))
+      const sample = await telemetry.sample(at)
+      last = await db.put(sample)
+      samples += 1
+      sampleBytes += JSON.stringify(sample).length
       fault = undefined
-      await show()
+      showSoon()
     },
     (error) => {
       // A full disk, or a clock that was set back onto a sample: said on the screen, and the next one is tried.
       fault = error instanceof Error ? error.message : String(error)
-      void show().catch(() => undefined)
+      showSoon()
     },
   )
   return {
     async stop() {
       await ticks.stop()
-      await show()
+      clearTimeout(timer)
+      await show({ now: true })
       options.screen.end()
     },
   }

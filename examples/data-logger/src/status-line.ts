@@ -1,8 +1,8 @@
 /** What a line of status is made of. Bytes and counts are absolute. */
 export interface LoggerStatus {
   readonly documents: number
-  /** Of all records, before compression. */
-  readonly rawBytes: number
+  /** What all documents would take as JSON, if all were as long as those of this run; 0 before the first. */
+  readonly jsonBytes: number
   /** Of all the database's files, index and hot tail too. */
   readonly diskBytes: number
   readonly mirror: string
@@ -21,7 +21,9 @@ export interface LoggerStatus {
 export function formatStatus(status: LoggerStatus): string {
   const parts = [
     `${count(status.documents)} documents`,
-    `${bytes(status.rawBytes)} raw → ${bytes(status.diskBytes)} on disk${ratio(status)}`,
+    status.jsonBytes === 0
+      ? `${bytes(status.diskBytes)} on disk`
+      : `about ${bytes(status.jsonBytes)} as JSON → ${bytes(status.diskBytes)} on disk${ratio(status)}`,
     `mirror ${status.mirror}, ${count(status.ahead)} ahead, ${count(status.behind)} behind`,
   ]
   if (status.lastSample !== undefined) {
@@ -51,6 +53,6 @@ export function bytes(value: number): string {
 }
 
 function ratio(status: LoggerStatus): string {
-  const times = status.rawBytes / status.diskBytes
+  const times = status.jsonBytes / status.diskBytes
   return times >= 1.05 ? ` (${times.toFixed(1)} times smaller)` : ''
 }

@@ -3,7 +3,7 @@ import { bytes, count, formatStatus } from '../src/status-line.js'
 
 const status = {
   documents: 12_345,
-  rawBytes: 2_870_000,
+  jsonBytes: 2_870_000,
   diskBytes: 512_000,
   mirror: 'idle',
   ahead: 0,
@@ -17,7 +17,7 @@ const status = {
 
 test('a line of status', () => {
   expect(formatStatus(status)).toBe(
-    '12,345 documents · 2.9 MB raw → 512 kB on disk (5.6 times smaller) · mirror idle, 0 ahead, 0 behind' +
+    '12,345 documents · about 2.9 MB as JSON → 512 kB on disk (5.6 times smaller) · mirror idle, 0 ahead, 0 behind' +
       ' · 13:05:09 cpu 13 % memory 40 %',
   )
 })
@@ -27,8 +27,13 @@ test('what is out of the ordinary stands at the end', () => {
 })
 
 test('no ratio is claimed where nothing is smaller, and no sample before the first', () => {
-  const line = formatStatus({ ...status, rawBytes: 10, diskBytes: 400, lastSample: undefined })
-  expect(line).toBe('12,345 documents · 10 B raw → 400 B on disk · mirror idle, 0 ahead, 0 behind')
+  const young = { ...status, jsonBytes: 10, diskBytes: 400, lastSample: undefined }
+  expect(formatStatus(young)).toBe(
+    '12,345 documents · about 10 B as JSON → 400 B on disk · mirror idle, 0 ahead, 0 behind',
+  )
+  expect(formatStatus({ ...young, jsonBytes: 0 })).toBe(
+    '12,345 documents · 400 B on disk · mirror idle, 0 ahead, 0 behind',
+  )
 })
 
 test.each([
