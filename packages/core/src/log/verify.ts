@@ -62,15 +62,18 @@ async function* verifyHotFile(
   name: string,
   counted: number,
 ): AsyncGenerator<Finding> {
-  const { storage, hot } = options
+  const { storage, hot, lost } = options
   try {
     const bytes = await storage.read(name, 0, counted)
     const { header, suspects } = readHotFile(name, bytes)
     if (header === undefined) yield { file: name, fault: 'its header is damaged' }
     if (bytes.length < counted)
       yield { file: name, fault: `it has ${bytes.length} bytes instead of ${counted}` }
-    for (const { fault, firstSeq, lastSeq } of suspects)
-      yield { file: name, fault, firstSeq, lastSeq: Math.min(lastSeq, hot.head) }
+    for (const { fault, firstSeq, lastSeq } of suspects) {
+      const span = { firstSeq, lastSeq: Math.min(lastSeq, hot.head) }
+      if (span.lastSeq < firstSeq) yield { file: name, fault }
+      else if (uncovered(lost, firstSeq, span.lastSeq).length > 0) yield { file: name, fault, ...span }
+    }
   } catch (error) {
     // Sealed and removed while it was our turn.
     if (error instanceof StorageError && !hot.files().some((file) => file.name === name)) return
