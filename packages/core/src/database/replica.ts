@@ -1,6 +1,9 @@
 import type { Position } from '../changes/positions.js'
 import type { MynahError } from '../errors.js'
+import type { ReplicationSettings } from '../log/manifest-data.js'
 import type { LogRecord } from '../log/record.js'
+
+export type { ReplicationSettings } from '../log/manifest-data.js'
 
 /** How far one direction of replication with one other replica has come; valid only while both positions hold. */
 export interface Checkpoint {
@@ -87,19 +90,6 @@ export interface BodySource {
   covers(id: string): boolean
   /** When a mirror last told what changed; undefined before the first complete exchange. */
   asOf(): Date | undefined
-}
-
-/** What replication remembers in the database: part of the manifest, replaced as a whole. */
-export interface ReplicationSettings {
-  readonly mirrors: readonly {
-    readonly url: string
-    readonly token?: string
-    /** The database's id there, once it was reached. */
-    readonly id?: string
-  }[]
-  /** Id prefixes that the index covers; undefined for all, [] for none. */
-  readonly scope?: readonly string[]
-  readonly hold?: 'used' | 'all'
 }
 
 /**

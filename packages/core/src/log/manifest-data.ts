@@ -1,4 +1,3 @@
-import type { ReplicationSettings } from '../database/replica.js'
 import type { SeqSpan } from './span.js'
 
 /** An open that wrote: from `firstSeq` until the next one's. */
@@ -12,6 +11,19 @@ export interface Incarnation {
 export interface SegmentEntry {
   readonly name: string
   readonly closed: boolean
+}
+
+/** What replication remembers in the database: part of the manifest, replaced as a whole. */
+export interface ReplicationSettings {
+  readonly mirrors: readonly {
+    readonly url: string
+    readonly token?: string
+    /** The database's id there, once it was reached. */
+    readonly id?: string
+  }[]
+  /** Id prefixes that the index covers; undefined for all, [] for none. */
+  readonly scope?: readonly string[]
+  readonly hold?: 'used' | 'all'
 }
 
 /** What a database is, and which files it consists of. */

@@ -1,9 +1,8 @@
 import { crc32 } from '../bytes/hash.js'
-import type { ReplicationSettings } from '../database/replica.js'
 import { FormatUnknownError } from '../errors.js'
 import { limits } from '../limits.js'
 import { parseFileName } from './file-name.js'
-import type { Incarnation, ManifestData, SegmentEntry } from './manifest-data.js'
+import type { Incarnation, ManifestData, ReplicationSettings, SegmentEntry } from './manifest-data.js'
 import type { SeqSpan } from './span.js'
 
 /**
