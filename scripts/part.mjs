@@ -11,6 +11,8 @@ export class Part {
   /** How it ended, for people; undefined while it runs. */
   end
   exitCode
+  /** Whether a signal ended it, and not itself. */
+  killed = false
   /** Resolves when the process is gone. */
   ended
 
@@ -29,6 +31,7 @@ export class Part {
     this.ended = new Promise((resolve) => {
       this.#child.once('error', (error) => resolve(this.#finish(error.message, 1)))
       this.#child.once('exit', (code, signal) => {
+        this.killed = signal !== null
         resolve(this.#finish(signal === null ? `exit code ${code}` : signal, code ?? 1))
       })
     })

@@ -61,7 +61,7 @@ async function watch(parts, options, stopped) {
       if (options.importFile !== undefined) return stopped.stop()
       if (parts.length === 1) return
       say(`The ${part.name} ended (${part.end}). Start it again with: ${commandFor(part, options)}`)
-      if (part.failed) say(part.lastLines())
+      if (!part.killed) say(part.lastLines())
       if (parts.some((other) => other.running)) say('The other one goes on; Ctrl-C stops it.')
     })
   }
