@@ -6,7 +6,7 @@ import type { FetchItem } from './protocol/messages.js'
 import { wireLimits } from './protocol/names.js'
 
 /** A mirror that can be asked, and until when. */
-export interface Reachable {
+interface Reachable {
   readonly client: MirrorClient
   readonly signal: AbortSignal
 }

@@ -14,7 +14,7 @@ import { pushesOnly, type Scope } from './scope.js'
 import { sleep } from './sleep.js'
 
 /** What a session tells of its work. */
-export interface SessionObserver {
+interface SessionObserver {
   /** Something that a status shows has changed. */
   onStatus(): void
   /** The checkpoints are checked; requests may be made. */

@@ -46,6 +46,8 @@ export class MemoryMirror implements Transport {
   readonly asked: string[] = []
   /** Called for each request; what it gives goes wrong. */
   fault: (asked: string, request: TransportRequest) => Fault | undefined = () => undefined
+  /** Called when a request is served, before its answer leaves: which waits for it. */
+  delay: (asked: string) => Promise<void> | undefined = () => undefined
   /** Called for each record of a push, by id; a reason refuses it. */
   refuses: (id: string) => string | undefined = () => undefined
   /** Answers that no record with ancestors can be attached, unless its path is whole. */
@@ -110,6 +112,7 @@ export class MemoryMirror implements Transport {
       )
     }
     const answer = await this.#serve(asked, url, request)
+    await this.delay(asked)
     if (fault === 'lose') throw new Error('connection reset')
     return fault === 'garble' ? { ...answer, body: text('garbage') } : answer
   }

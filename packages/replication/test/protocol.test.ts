@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { MynahError } from '@mynah/core'
 import {
   decodeError,
@@ -113,6 +114,12 @@ test('the bytes of messages are those of the protocol page', () => {
       `aa${hexText('exceptions')}919300a158a159`,
     ].join(''),
   )
+})
+
+test('the page of the protocol tells the limits', () => {
+  const page = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8')
+  const rows = [...page.matchAll(/^\| `(\w+)` \| (\d+) \|/gm)].map(([, name, value]) => [name, Number(value)])
+  expect(Object.fromEntries(rows)).toEqual(wireLimits)
 })
 
 describe('hostile messages end in MessageInvalidError', () => {

@@ -47,6 +47,50 @@ describe('a peer and its mirror', () => {
     expect(await mirror.database.count()).toBe(21)
   })
 
+  test('a pull that was in flight during a push does not undo that it was pushed', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await mirror.database.put({ id: 'first' })
+    const replication = await rig.replicate(db, mirror)
+    await until(() => isLive(replication))
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const pulls = count(mirror, 'GET /records')
+    mirror.delay = (asked) => (asked === 'GET /records' ? released : undefined)
+    const round = replication.sync()
+    await until(() => count(mirror, 'GET /records') === pulls + 1)
+    await db.put({ id: 'here' })
+    await replication.synced()
+    release()
+    await round
+    await rounds()
+    expect(replication.status().behind).toBe(0)
+    expect(count(mirror, 'GET /records')).toBe(pulls + 1)
+  })
+
+  test('what travels is told', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await mirror.database.put({ id: 'there' })
+    const replication = await rig.replicate(db, mirror)
+    const told: unknown[] = []
+    replication.on('change', (change) => told.push(change))
+    const states = new Set<string>()
+    const stop = replication.on('status', ({ state }) => states.add(state))
+    await db.put({ id: 'here' })
+    await replication.sync()
+    await until(() => states.has('idle'))
+    expect(told).toContainEqual({ direction: 'pull', mirror: address(), ids: ['there'] })
+    expect(told).toContainEqual({ direction: 'push', mirror: address(), documents: 1 })
+    stop()
+    states.clear()
+    await db.put({ id: 'more' })
+    await replication.synced()
+    expect(states.size).toBe(0)
+  })
+
   test('commits during a push travel together in the next', async () => {
     const db = await rig.database()
     const mirror = await rig.mirror()
