@@ -10,7 +10,12 @@ const fileLines = 300
 const functionLines = 70
 
 /** 'file' or 'file#function' → reason. */
-const exceptions = new Map([])
+const exceptions = new Map([
+  [
+    'packages/core/src/compliance/storage.ts#storageCompliance',
+    'a suite is a list of tests inside a describe',
+  ],
+])
 
 const faults = []
 const used = new Set()
