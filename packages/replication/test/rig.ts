@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -93,4 +94,15 @@ export async function recover(
 ): Promise<void> {
   const resting = () => replication.mirrors().every(({ state }) => state === 'backing-off')
   while (!condition()) await (resting() ? env.advance(100) : rounds(1))
+}
+
+/** Puts documents whose bodies do not compress. */
+export async function putMany(db: Database, prefix: string, documents: number, bytes = 0): Promise<void> {
+  const noise = (n: number) => {
+    const blocks = Array.from({ length: Math.ceil(bytes / 32) }, (_, i) =>
+      createHash('sha256').update(`${prefix}${n}.${i}`).digest(),
+    )
+    return new Uint8Array(Buffer.concat(blocks))
+  }
+  await db.putMany(Array.from({ length: documents }, (_, n) => ({ id: `${prefix}${n}`, noise: noise(n) })))
 }

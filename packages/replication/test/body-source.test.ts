@@ -1,0 +1,53 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ManualEnv, until } from './manual-env.js'
+import { count, isQuiet, known, putMany, Rig } from './rig.js'
+
+let rig: Rig
+beforeEach(() => {
+  rig = new Rig()
+})
+afterEach(() => rig[Symbol.asyncDispose]())
+
+describe('reads of what is known and not held', () => {
+  test('those of one tick travel in one request, those of one leaf share an answer', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await putMany(mirror.database, 'd', 50, 100)
+    const replication = await rig.replicate(db, mirror)
+    await replication.sync()
+    const ids = Array.from({ length: 50 }, (_, n) => `d${n}`)
+    const docs = await Promise.all([...ids, ...ids].map((id) => db.get(id)))
+    expect(docs.every((doc) => doc !== undefined)).toBe(true)
+    expect(count(mirror, 'POST /records/fetch')).toBe(1)
+    await until(() => isQuiet(replication))
+  })
+
+  test('without a mirror they end at once, and a mirror that came back is used at once', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await putMany(mirror.database, 'd', 2)
+    const env = new ManualEnv()
+    const replication = await rig.replicate(db, mirror, { env })
+    await replication.sync()
+    mirror.fault = () => 'refuse'
+    mirror.cut()
+    await until(() => replication.mirrors()[0]?.state === 'backing-off')
+    await expect(db.get('d0')).rejects.toMatchObject({ code: 'MYNAH_UNREACHABLE' })
+    // Down for long: the next retry is far away.
+    for (let n = 0; n < 10; n++) await env.advance(30_000)
+    mirror.fault = () => undefined
+    await env.advance(1_000)
+    expect(await db.get('d0')).toBeDefined()
+  })
+
+  test('a body that is not what its rev says is not taken', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await putMany(mirror.database, 'd', 1)
+    const replication = await rig.replicate(db, mirror)
+    await replication.sync()
+    mirror.forges = true
+    await expect(db.get('d0')).rejects.toMatchObject({ code: 'MYNAH_UNREACHABLE' })
+    expect(await known(db)).toEqual(await known(mirror.database))
+  })
+})

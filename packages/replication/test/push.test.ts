@@ -1,0 +1,108 @@
+import { replicaOf } from '@mynah/core/replica'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { address } from './memory-mirror.js'
+import { count, inboxOf, known, putMany, Rig } from './rig.js'
+
+let rig: Rig
+beforeEach(() => {
+  rig = new Rig()
+})
+afterEach(() => rig[Symbol.asyncDispose]())
+
+describe('batches', () => {
+  test('one that is longer than the mirror takes is halved; a record that is too long alone is refused', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    mirror.requestBytes = 50_000
+    await putMany(db, 'small', 30, 10_000)
+    await putMany(db, 'large', 1, 100_000)
+    const replication = await rig.replicate(db, mirror)
+    await expect(replication.synced()).rejects.toMatchObject({
+      code: 'MYNAH_REJECTED',
+      rejections: [{ id: 'large0', code: 'MYNAH_REQUEST_TOO_LARGE' }],
+    })
+    expect(await mirror.database.count()).toBe(30)
+    mirror.requestBytes = 200_000
+    replication.pause()
+    await replication.retry('large0')
+    replication.resume()
+    await replication.synced()
+    expect(await mirror.database.count()).toBe(31)
+  })
+
+  test('a leaf that the mirror cannot attach is sent with its whole path', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    mirror.detaches = true
+    const first = await db.put({ id: 'a', n: 0 })
+    const second = await db.put({ ...first, n: 1 })
+    const replication = await rig.replicate(db, mirror)
+    await replication.synced()
+    expect(count(mirror, 'POST /records')).toBe(2)
+    expect(await mirror.database.get('a')).toEqual(second)
+  })
+
+  test('a page with a leaf that cannot be attached here is pulled with whole paths', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    mirror.trims = true
+    let doc = await mirror.database.put({ id: 'a', n: 0 })
+    for (let n = 1; n < 5; n++) doc = await mirror.database.put({ ...doc, n })
+    const replication = await rig.replicate(db, mirror, { hold: 'all' })
+    await replication.sync()
+    expect(await db.get('a')).toEqual(doc)
+    const [leaf] = await replicaOf(db).leaves('a')
+    expect(leaf?.path).toHaveLength(4)
+  })
+})
+
+describe('what a mirror refuses', () => {
+  test('is parked, hinders nothing, and can be retried or dropped', async () => {
+    const folder = await rig.folder()
+    const db = await rig.database('peer', folder)
+    const mirror = await rig.mirror()
+    mirror.refuses = (id) => (id.startsWith('bad') ? 'not here' : undefined)
+    const replication = await rig.replicate(db, mirror)
+    const told: string[] = []
+    replication.on('rejected', ({ id }) => told.push(id))
+    const bad = await db.put({ id: 'bad1' })
+    await db.put({ id: 'bad2' })
+    await db.put({ id: 'good' })
+    await expect(replication.synced()).rejects.toMatchObject({ code: 'MYNAH_REJECTED' })
+    expect(await mirror.database.count()).toBe(1)
+    expect(told.sort()).toEqual(['bad1', 'bad2'])
+    expect(replication.mirrors()[0]).toMatchObject({ rejected: 2, ahead: 0 })
+    await expect(replication.retry('bad1')).rejects.toMatchObject({ code: 'MYNAH_REJECTED' })
+    await db.close()
+
+    const reopened = await rig.database('peer', folder)
+    const again = await rig.replicate(reopened, mirror)
+    const inbox = await inboxOf(again)
+    expect(inbox).toContainEqual({
+      id: 'bad1',
+      rev: bad.rev,
+      code: 'MYNAH_REVISION_REFUSED',
+      reason: 'not here',
+      mirror: address(),
+    })
+    mirror.refuses = () => undefined
+    await again.retry('bad1')
+    await again.drop('bad2')
+    expect(await inboxOf(again)).toEqual([])
+    await again.synced()
+    expect(await mirror.database.count()).toBe(2)
+  })
+
+  test('leaves the inbox when a newer revision is accepted', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    mirror.refuses = () => 'not yet'
+    const replication = await rig.replicate(db, mirror)
+    const doc = await db.put({ id: 'a', n: 1 })
+    await expect(replication.synced()).rejects.toMatchObject({ code: 'MYNAH_REJECTED' })
+    mirror.refuses = () => undefined
+    await db.put({ ...doc, n: 2 })
+    await replication.synced()
+    expect(await known(mirror.database)).toEqual(await known(db))
+  })
+})
