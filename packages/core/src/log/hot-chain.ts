@@ -71,11 +71,15 @@ export async function readHotChain(
     if (fault !== undefined && (named.has(name) || foreign)) lists.findings.push({ file: name, fault })
     if (named.has(name)) {
       if (content === undefined) lists.missing.push(name)
-    } else if (content !== undefined && isNeeded(content, bound, sealed)) {
+    } else if (content === undefined || numberOf(name) < data.nextFile) {
+      // Named once and dropped: what it holds is sealed, or was refused and must not come back.
+      if (!foreign && !overlaps(content, data.lost)) lists.leftover.push(name)
+      continue
+    } else if (isNeeded(content, bound, sealed)) {
       lists.adopted.push(name)
       lists.findings.push({ file: name, fault: 'the manifest did not name it' })
     } else {
-      if (!foreign) lists.leftover.push(name)
+      lists.leftover.push(name)
       continue
     }
     if (content === undefined) continue
@@ -139,6 +143,15 @@ async function readOne(
 function isNeeded({ groups }: HotContent, bound: number, sealed: readonly SeqSpan[]): boolean {
   return groups.some(
     (group) => uncovered(sealed, group.firstSeq, Math.min(lastSeqOf(group), bound - 1)).length > 0,
+  )
+}
+
+/** Whether it holds what is known as lost: somebody brought it back, and may want to look at it. */
+function overlaps(content: HotContent | undefined, lost: readonly SeqSpan[]): boolean {
+  return (
+    content?.groups.some(
+      (group) => group.records.length > 0 && uncovered(lost, group.firstSeq, lastSeqOf(group)).length === 0,
+    ) === true
   )
 }
 

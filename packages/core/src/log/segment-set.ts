@@ -1,6 +1,6 @@
 import type { Storage } from '../storage/storage.js'
 import type { Finding, Suspect } from './finding.js'
-import { type FoundFiles, UNKNOWN_SPAN, unnamed } from './found-files.js'
+import { type FoundFiles, numberOf, UNKNOWN_SPAN, unnamed } from './found-files.js'
 import type { ManifestData } from './manifest.js'
 import { readSegment, type SegmentContent } from './segment-reader.js'
 import type { OpenSegment } from './segment-writer.js'
@@ -41,14 +41,17 @@ export async function readSegments(
   const names = data.segments.map(({ name }) => name)
   for (const file of unnamed(files, 'segment', names)) {
     const content = await readSegment(storage, file, { closed: false, database: data.id })
-    const covered = mergeSpans(segments.flatMap(({ frames }) => frames.map(spanOf)))
     const spans = content.frames.map(spanOf)
-    if (spans.some(({ firstSeq, lastSeq }) => uncovered(covered, firstSeq, lastSeq).length > 0)) {
+    const covered = mergeSpans(segments.flatMap(({ frames }) => frames.map(spanOf)))
+    if (content.foreign) findings.push(...content.findings)
+    else if (numberOf(file.name) >= data.nextFile && spans.some((span) => !isCovered(span, covered))) {
       adopted.push(file.name)
       findings.push({ file: file.name, fault: 'the manifest did not name it' })
       segments.push({ ...content, closed: false })
-    } else if (!content.foreign) leftover.push(file.name)
-    else findings.push(...content.findings)
+    } else if (!spans.some((span) => isCovered(span, data.lost))) {
+      // Dropped after a failure, or replaced. One that holds what is known as lost was brought back by somebody.
+      leftover.push(file.name)
+    }
   }
   const suspects = [
     ...missing.map((file) => ({ file, fault: 'it is missing', ...UNKNOWN_SPAN })),
@@ -82,6 +85,10 @@ function floorOf(segments: readonly SegmentContent[], suspects: readonly Suspect
     for (const frame of frames) floor = Math.max(floor, spanOf(frame).lastSeq)
   for (const { lastSeq } of suspects) if (lastSeq !== UNKNOWN_SPAN.lastSeq) floor = Math.max(floor, lastSeq)
   return floor
+}
+
+function isCovered({ firstSeq, lastSeq }: SeqSpan, spans: readonly SeqSpan[]): boolean {
+  return uncovered(spans, firstSeq, lastSeq).length === 0
 }
 
 function spanOf({ firstSeq, span }: { readonly firstSeq: number; readonly span: number }): SeqSpan {
