@@ -94,7 +94,9 @@ test('however the disk fails, what was acknowledged is there, and nothing refuse
         const records = Array.from({ length: 1 + (attempt % 3) }, (_, index) => record(100 * attempt + index))
         await log
           .append(records, { sync: attempt % 3 !== 0 })
-          .then((first) => records.forEach((one, index) => truth.set(first + index, summary(one))))
+          .then((first) => {
+            for (const [index, one] of records.entries()) truth.set(first + index, summary(one))
+          })
           .catch(acceptStorageError)
         if (attempt % 7 === 6) await log.seal().catch(acceptStorageError)
         await env.yield()
