@@ -33,8 +33,10 @@ export function writeColumn(writer: ColumnWriter, values: readonly Value[]): voi
     return
   }
   const kind = kindOf(values[0]!)
-  for (let i = 1; i < values.length; i++) if (kindOf(values[i]!) !== kind) return writeMixed(writer, values)
-  writeOfKind(writer, kind, values)
+  let i = 1
+  while (i < values.length && kindOf(values[i]!) === kind) i++
+  if (i === values.length) writeOfKind(writer, kind, values)
+  else writeMixed(writer, values)
 }
 
 function kindOf(value: Value): number {
@@ -62,27 +64,35 @@ function writeOfKind(writer: ColumnWriter, kind: number, values: readonly Value[
   switch (kind) {
     case KIND.null:
       writer.u8(COLUMN.constant)
-      return writeRow(writer, null)
+      writeRow(writer, null)
+      break
     case KIND.boolean:
-      return writeBooleans(writer, values as readonly boolean[])
+      writeBooleans(writer, values as readonly boolean[])
+      break
     case KIND.number:
-      return writeNumbers(writer, values as readonly number[])
+      writeNumbers(writer, values as readonly number[])
+      break
     case KIND.string:
-      return writeStrings(writer, values as readonly string[])
+      writeStrings(writer, values as readonly string[])
+      break
     case KIND.bigint:
-      return writeBigints(writer, values as readonly bigint[])
+      writeBigints(writer, values as readonly bigint[])
+      break
     case KIND.date:
       writer.u8(COLUMN.dates)
-      return writeNumbers(
+      writeNumbers(
         writer,
         (values as readonly Date[]).map((date) => date.getTime()),
       )
+      break
     case KIND.bytes:
-      return writeBytes(writer, COLUMN.bytes, values as readonly Uint8Array[])
+      writeBytes(writer, COLUMN.bytes, values as readonly Uint8Array[])
+      break
     case KIND.array:
-      return writeArrays(writer, values as readonly (readonly Value[])[])
+      writeArrays(writer, values as readonly (readonly Value[])[])
+      break
     default:
-      return writeObjects(writer, values as readonly { readonly [member: string]: Value }[], writeColumn)
+      writeObjects(writer, values as readonly { readonly [member: string]: Value }[], writeColumn)
   }
 }
 
@@ -114,19 +124,25 @@ function writeNumbers(writer: ColumnWriter, values: readonly number[]): void {
 }
 
 function writeFractions(writer: ColumnWriter, values: readonly number[]): void {
-  let places: number | undefined = 0
-  for (const value of values) {
-    places = decimalPlaces(value, places)
-    if (places === undefined) return writeDoubles(writer, values)
-  }
-  const scaled = new Float64Array(values.length)
-  for (let i = 0; i < scaled.length; i++) {
-    scaled[i] = toScaled(values[i]!, places)
-    if (!isColumnInteger(scaled[i]!)) return writeDoubles(writer, values)
+  const places = commonPlaces(values)
+  const scaled =
+    places === undefined ? undefined : Float64Array.from(values, (value) => toScaled(value, places))
+  if (places === undefined || !scaled!.every(isColumnInteger)) {
+    writeDoubles(writer, values)
+    return
   }
   writer.u8(COLUMN.decimals)
   writer.u8(places)
-  writeIntegers(writer, scaled)
+  writeIntegers(writer, scaled!)
+}
+
+function commonPlaces(values: readonly number[]): number | undefined {
+  let places: number | undefined = 0
+  for (const value of values) {
+    places = decimalPlaces(value, places)
+    if (places === undefined) return undefined
+  }
+  return places
 }
 
 function writeDoubles(writer: ColumnWriter, values: readonly number[]): void {

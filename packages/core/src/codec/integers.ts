@@ -27,6 +27,10 @@ const VARINTS = 8
 
 /** How many values are looked at to choose the order. */
 const SAMPLE = 512
+/** Lags are tried up to here, on so many values, in runs of enough. */
+const LAG_MAX = 64
+const LAG_SAMPLE = 64
+const LAGGED = LAG_MAX + LAG_SAMPLE
 /** A difference must save so much of the estimate: plain values are read in place, and LZMA finds repeats in them. */
 const GAIN = 0.85
 /** Varints are for runs of small values with a few large ones: they must save so much of the planes. */
@@ -45,23 +49,28 @@ export function writeIntegers(writer: ColumnWriter, values: ArrayLike<number>): 
   const count = values.length
   if (count === 0) return
   writer.cells += count
-  const order = chooseOrder(values)
+  const { order, lag } = chooseSteps(values)
   let rest = Float64Array.from(values)
   const heads: number[] = []
   for (let pass = 0; pass < order; pass++) {
-    heads.push(rest[0]!)
-    rest = differences(rest)
+    heads.push(...rest.subarray(0, lag))
+    rest = differences(rest, lag)
   }
-  writeRest(writer, order, heads, rest)
+  writeRest(writer, { order, lag }, heads, rest)
 }
 
-function differences(values: Float64Array): Float64Array<ArrayBuffer> {
-  const result = new Float64Array(values.length - 1)
-  for (let i = 0; i < result.length; i++) result[i] = values[i + 1]! - values[i]!
+function differences(values: Float64Array, lag: number): Float64Array<ArrayBuffer> {
+  const result = new Float64Array(values.length - lag)
+  for (let i = 0; i < result.length; i++) result[i] = values[i + lag]! - values[i]!
   return result
 }
 
-function writeRest(writer: ByteWriter, order: number, heads: readonly number[], rest: Float64Array): void {
+function writeRest(
+  writer: ByteWriter,
+  { order, lag }: Steps,
+  heads: readonly number[],
+  rest: Float64Array,
+): void {
   let min = rest[0]!
   let max = min
   let varintBytes = 0
@@ -73,7 +82,8 @@ function writeRest(writer: ByteWriter, order: number, heads: readonly number[], 
   }
   const planes = byteWidth(max - min)
   const width = varintBytes < planes * rest.length * VARINT_GAIN ? VARINTS : planes
-  writer.u8(order | (width << WIDTH_SHIFT))
+  writer.u8(order | (lag > 1 ? LAG_BIT : 0) | (width << WIDTH_SHIFT))
+  if (lag > 1) writer.varint(lag)
   for (const head of heads) writer.varint(zigzag(head))
   if (width === VARINTS) {
     writer.varint(varintBytes)
@@ -107,20 +117,46 @@ function byteWidth(range: number): number {
   return width
 }
 
-function chooseOrder(values: ArrayLike<number>): number {
+/** How a run is replaced by its differences. */
+interface Steps {
+  readonly order: number
+  readonly lag: number
+}
+
+function chooseSteps(values: ArrayLike<number>): Steps {
   const count = Math.min(values.length, SAMPLE)
-  if (count < 3) return 0
-  let sample: Float64Array = new Float64Array(count)
-  for (let i = 0; i < count; i++) sample[i] = values[i]!
-  let best = 0
-  let bestBits = spreadBits(sample)
-  for (let order = 1; order <= 2 && sample.length > 2 && bestBits > 0; order++) {
-    const headBits = 8 * varintLength(zigzag(sample[0]!))
-    sample = differences(sample)
-    const bits = spreadBits(sample) + headBits
-    if (bits >= bestBits * GAIN) continue
-    best = order
+  if (count < 3) return { order: 0, lag: 1 }
+  const plain = new Float64Array(count)
+  for (let i = 0; i < count; i++) plain[i] = values[i]!
+  let best: Steps = { order: 0, lag: 1 }
+  let bestBits = spreadBits(plain)
+  const consider = (sample: Float64Array, steps: Steps, heads: Float64Array) => {
+    let bits = spreadBits(sample)
+    for (let i = 0; i < heads.length; i++) bits += 8 * varintLength(zigzag(heads[i]!))
+    if (bits >= bestBits * GAIN) return
+    best = steps
     bestBits = bits
+  }
+  const first = differences(plain, 1)
+  consider(first, { order: 1, lag: 1 }, plain.subarray(0, 1))
+  if (bestBits > 0) consider(differences(first, 1), { order: 2, lag: 1 }, plain.subarray(0, 2))
+  if (bestBits > 0 && count >= LAGGED) {
+    const lag = findLag(plain)
+    consider(differences(plain, lag), { order: 1, lag }, plain.subarray(0, lag))
+  }
+  return best
+}
+
+/** The lag after which values are most alike, by a few of them: that of readings which several sources take in turn. */
+function findLag(values: Float64Array): number {
+  let best = 2
+  let least = Number.POSITIVE_INFINITY
+  for (let lag = 2; lag <= LAG_MAX; lag++) {
+    let distance = 0
+    for (let i = LAG_MAX; i < LAG_MAX + LAG_SAMPLE; i++) distance += Math.abs(values[i]! - values[i - lag]!)
+    if (distance >= least) continue
+    best = lag
+    least = distance
   }
   return best
 }

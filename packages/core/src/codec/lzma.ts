@@ -13,7 +13,7 @@ const OUTPUT_BYTES_MAX = 65_536
 
 /** Measured on columns: see docs/formats/shard.md. */
 const TUNING = {
-  fast: { mode: lzma.MODE_FAST, mf: lzma.MF_HC4, niceLen: 64, lc: 3, lp: 0, pb: 0 },
+  fast: { mode: lzma.MODE_FAST, mf: lzma.MF_HC4, niceLen: 273, lc: 3, lp: 0, pb: 0 },
   best: { mode: lzma.MODE_NORMAL, mf: lzma.MF_BT4, niceLen: 128, lc: 3, lp: 0, pb: 0 },
 } as const
 

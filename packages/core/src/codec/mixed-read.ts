@@ -27,15 +27,21 @@ export function readMixed(
     get(index) {
       const c = classOf.at(index)
       const { bytes, rows } = parts[c]!
-      const column = (columns[c] ??= open(bytes, rows, depth))
-      const rank = (ranks[c] ??= new Rank(
-        classOf,
-        counts.map((_, other) => other === c),
-        budget,
-      ))
+      const column = columns[c] ?? open(bytes, rows, depth)
+      const rank = ranks[c] ?? rankOf(classOf, c, classCount, budget)
+      columns[c] = column
+      ranks[c] = rank
       return column.get(rank.at(index))
     },
   }
+}
+
+function rankOf(classes: Integers, chosen: number, classCount: number, budget: DecodeBudget): Rank {
+  return new Rank(
+    classes,
+    Array.from({ length: classCount }, (_, index) => index === chosen),
+    budget,
+  )
 }
 
 /** How many rows each class has. @throws MalformedBytes where there is an unknown one */

@@ -43,7 +43,7 @@ export function readObjects(
   for (const member of members) member.bytes = reader.bytes()
   reader.end()
 
-  function valueOf(member: Member, index: number): Value {
+  function memberOf(member: Member, index: number): Value {
     member.column ??= open(member.bytes, member.count, depth + 1)
     if (member.count === count) return member.column.get(index)
     member.rank ??= new Rank(
@@ -59,7 +59,7 @@ export function readObjects(
       const shape = shapes[shapeOf === undefined ? 0 : shapeOf.at(index)]!
       budget.spend(shape.weight)
       const object: { [member: string]: Value } = {}
-      for (const member of shape.members) setMember(object, member.name, valueOf(member, index))
+      for (const member of shape.members) setMember(object, member.name, memberOf(member, index))
       return object
     },
   }

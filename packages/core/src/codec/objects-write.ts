@@ -29,7 +29,10 @@ export function writeObjects(
     shapeOf[i] = shapes.indexOf(names)
     cells += names.length
   }
-  if (shapes.names.length * VALUES_PER_COLUMN > cells && cells > 0) return writeRows(writer, objects)
+  if (shapes.names.length * VALUES_PER_COLUMN > cells && cells > 0) {
+    writeRows(writer, objects)
+    return
+  }
   writer.u8(COLUMN.objects)
   writer.varint(shapes.names.length)
   for (const name of shapes.names) writer.text(name)

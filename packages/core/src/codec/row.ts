@@ -58,26 +58,34 @@ const SURELY_SHORT = Math.floor((SHORT_STRING - 1) / 3)
 export function writeRow(writer: ByteWriter, value: Value): void {
   switch (typeof value) {
     case 'string':
-      return writeString(writer, value)
+      writeString(writer, value)
+      break
     case 'number':
-      return writeNumber(writer, value)
+      writeNumber(writer, value)
+      break
     case 'boolean':
-      return writer.u8(value ? ROW.true : ROW.false)
+      writer.u8(value ? ROW.true : ROW.false)
+      break
     case 'bigint':
       writer.u8(ROW.bigint)
-      return writer.bytes(bigintToBytes(value))
+      writer.bytes(bigintToBytes(value))
+      break
     case 'object':
-      if (value === null) return writer.u8(ROW.null)
-      if (value instanceof Uint8Array) {
-        writer.u8(ROW.bytes)
-        return writer.bytes(value)
-      }
-      if (value instanceof Date) return writeDate(writer, value.getTime())
-      if (Array.isArray(value)) return writeArray(writer, value)
-      return writeObject(writer, value as { readonly [member: string]: Value })
+      writeParts(writer, value)
+      break
     default:
       throw new TypeError(`A ${typeof value} cannot be stored`)
   }
+}
+
+function writeParts(writer: ByteWriter, value: Value & (object | null)): void {
+  if (value === null) writer.u8(ROW.null)
+  else if (value instanceof Uint8Array) {
+    writer.u8(ROW.bytes)
+    writer.bytes(value)
+  } else if (value instanceof Date) writeDate(writer, value.getTime())
+  else if (Array.isArray(value)) writeArray(writer, value)
+  else writeObject(writer, value as { readonly [member: string]: Value })
 }
 
 function writeString(writer: ByteWriter, text: string): void {
@@ -93,17 +101,21 @@ function writeString(writer: ByteWriter, text: string): void {
 
 function writeNumber(writer: ByteWriter, value: number): void {
   if (isColumnInteger(value)) {
-    if (value >= 0 && value < SMALL_INTEGERS) return writer.u8(ROW.smallInteger + value)
-    writer.u8(ROW.integer)
-    return writer.varint(zigzag(value))
+    if (value >= 0 && value < SMALL_INTEGERS) writer.u8(ROW.smallInteger + value)
+    else {
+      writer.u8(ROW.integer)
+      writer.varint(zigzag(value))
+    }
+    return
   }
   const places = decimalPlaces(value, 1)
-  if (places !== undefined) {
+  if (places === undefined) {
+    writer.u8(ROW.double)
+    writer.f64(value)
+  } else {
     writer.u8(ROW.decimal + places)
-    return writer.varint(zigzag(toScaled(value, places)))
+    writer.varint(zigzag(toScaled(value, places)))
   }
-  writer.u8(ROW.double)
-  writer.f64(value)
 }
 
 function writeDate(writer: ByteWriter, time: number): void {

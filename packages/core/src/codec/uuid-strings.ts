@@ -1,5 +1,5 @@
 import { type ByteReader, MalformedBytes } from '../bytes/byte-reader.js'
-import { toHex } from '../bytes/hex.js'
+import { fromHex, toHex } from '../bytes/hex.js'
 import { COLUMN, type ColumnWriter, type DecodeBudget } from './column-format.js'
 import { Integers, writeIntegers } from './integers.js'
 
@@ -8,7 +8,7 @@ import { Integers, writeIntegers } from './integers.js'
  * 80 bits in planes: all seventh bytes, then all eighth bytes …
  */
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-const TIME_DIGITS = 12
+const TIME_BYTES = 6
 const REST_BYTES = 10
 const TEXT_LENGTH = 36
 
@@ -22,12 +22,9 @@ export function writeUuids(writer: ColumnWriter, values: readonly string[]): voi
   const times = new Float64Array(count)
   const planes = new Uint8Array(REST_BYTES * count)
   for (let i = 0; i < count; i++) {
-    const digits = values[i]!.replaceAll('-', '')
-    times[i] = Number.parseInt(digits.slice(0, TIME_DIGITS), 16)
-    for (let plane = 0; plane < REST_BYTES; plane++) {
-      const at = TIME_DIGITS + 2 * plane
-      planes[plane * count + i] = Number.parseInt(digits.slice(at, at + 2), 16)
-    }
+    const bytes = fromHex(values[i]!.replaceAll('-', ''))
+    for (let b = 0; b < TIME_BYTES; b++) times[i] = times[i]! * 256 + bytes[b]!
+    for (let plane = 0; plane < REST_BYTES; plane++) planes[plane * count + i] = bytes[TIME_BYTES + plane]!
   }
   writer.u8(COLUMN.uuids)
   writeIntegers(writer, times)
@@ -47,8 +44,8 @@ export function readUuids(
     budget.spend(TEXT_LENGTH)
     for (let plane = 0; plane < REST_BYTES; plane++) rest[plane] = planes[plane * count + index]!
     const time = times.at(index)
-    if (!(time >= 0 && time < 2 ** 48)) throw new MalformedBytes('a UUID out of range')
-    const digits = time.toString(16).padStart(TIME_DIGITS, '0') + toHex(rest)
+    if (!(time >= 0 && time < 256 ** TIME_BYTES)) throw new MalformedBytes('a UUID out of range')
+    const digits = time.toString(16).padStart(2 * TIME_BYTES, '0') + toHex(rest)
     return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12, 16)}-${digits.slice(16, 20)}-${digits.slice(20)}`
   }
 }

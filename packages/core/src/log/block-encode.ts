@@ -11,6 +11,9 @@ import type { LogRecord, Sequenced } from './record.js'
 /** A first guess of the bytes that a record takes. */
 const RECORD_BYTES = 128
 
+/** Sections that only some records are in: a reader counts through the traits for each. */
+const SPARSE_SECTIONS = 3
+
 /**
  * The bytes of a block. Seqs are stored as offsets from `firstSeq` and must rise. A native record with a body must bear
  * the rev that follows from its parent, `deleted` and body: it is not stored, nor looked at.
@@ -20,6 +23,7 @@ const RECORD_BYTES = 128
 export function encodeBlock(records: readonly Sequenced[], firstSeq: number): Uint8Array {
   if (records.length > limits.blockRecords) throw new RangeError(`${records.length} records in a block`)
   const writer = new ColumnWriter(RECORD_BYTES * (records.length + 1))
+  writer.cells = SPARSE_SECTIONS * records.length
   writeSections(writer, records.length, records.length === 0 ? [] : planSections(records, firstSeq))
   const missing = bytesJustifying(writer.cells, records.length) - writer.length
   if (missing > 0) writer.room(missing).fill(0)

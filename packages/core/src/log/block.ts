@@ -120,7 +120,7 @@ class BlockReader implements Block, RecordParts {
   bodyHash(index: number, record: LogRecord): Uint8Array {
     return record.body === undefined
       ? guarded(this.#fault, () => this.#columns!.bodyHashOf(index))
-      : bodyHash(record.deleted, record.body)
+      : new Uint8Array(bodyHash(record.deleted, record.body))
   }
 
   body(index: number): Fields | Uint8Array {

@@ -9,7 +9,8 @@ export interface RecordParts {
 }
 
 /** What is worked out at once. */
-export interface RecordHead extends Pick<LogRecord, 'kind' | 'id' | 'path' | 'deleted' | 'at' | 'origin' | 'supplies' | 'continues'> {
+export interface RecordHead
+  extends Pick<LogRecord, 'kind' | 'id' | 'path' | 'deleted' | 'at' | 'origin' | 'supplies' | 'continues'> {
   /** Whether the rev is foreign. */
   readonly foreign: boolean
 }
