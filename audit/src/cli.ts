@@ -1,0 +1,95 @@
+import { parseArgs } from 'node:util'
+import { auditCrashes, type CrashCounts, type CrashReport } from './crash-audit.js'
+import { auditFleet, type FleetCounts, type FleetReport } from './fleet-audit.js'
+
+const help = `npm run audit -- [options]: kills databases, cuts their power, and counts what they lose.
+
+  --kills N       processes killed, at least                           (1000)
+  --cuts N        of those besides, how many lose what was not synced   (200)
+  --documents N   documents with an acknowledged write, at least      (10000)
+  --fleet         also two peers and a mirror, restarted and cut off
+  --seed N        make the choices of an earlier run: what is written, when a process
+                  is to die. How far it had come by then is up to the machine and
+                  cannot be replayed.                          (another each time)
+`
+/** A line of progress for those who do not watch a screen. */
+const QUIET_MS = 10_000
+const FLEET = { restarts: 20, connectionCuts: 30, documents: 10_000, edits: 200 } as const
+
+const number = (value: number): string => value.toLocaleString('en')
+
+/** Shows how far it is: in place on a screen, else now and then. */
+function progress(): (text: string) => void {
+  let shownMs = 0
+  return (text) => {
+    if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${text}`)
+    else if (Date.now() - shownMs > QUIET_MS) {
+      shownMs = Date.now()
+      console.log(text)
+    }
+  }
+}
+
+function crashLine({ kills, cuts, documents, acknowledged, inspections, databases }: CrashCounts): string {
+  return (
+    `${number(kills)} kills, ${number(cuts)} power cuts, ${number(acknowledged)} acknowledged writes of ` +
+    `${number(documents)} documents, ${number(inspections)} inspections, ${number(databases)} databases`
+  )
+}
+
+function fleetLine({ restarts, connectionCuts, documents, edits }: FleetCounts): string {
+  return (
+    `${number(restarts)} restarts, ${number(connectionCuts)} connections cut, ${number(documents)} documents, ` +
+    `${number(edits)} edits of the same ids on both sides`
+  )
+}
+
+function conclude(report: CrashReport | FleetReport, line: string): void {
+  if (process.stdout.isTTY) process.stdout.write('\r\u001b[K')
+  console.log(line)
+  for (const fault of report.faults) console.log(`  ${fault}`)
+  console.log(report.faults.length === 0 ? 'nothing lost, nothing wrong' : `FAILED, with seed ${report.seed}`)
+  if (report.faults.length > 0) process.exitCode = 1
+}
+
+function count(name: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new RangeError(`--${name} takes a whole number, not ${text}`)
+  return value
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      kills: { type: 'string', default: '1000' },
+      cuts: { type: 'string', default: '200' },
+      documents: { type: 'string', default: '10000' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
+      fleet: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return console.log(help)
+  const seed = count('seed', values.seed)
+  console.log(`seed ${seed}`)
+  const show = progress()
+  const crashes = await auditCrashes({
+    seed,
+    kills: count('kills', values.kills),
+    cuts: count('cuts', values.cuts),
+    documents: count('documents', values.documents),
+    onProgress: (counts) => show(crashLine(counts)),
+  })
+  conclude(crashes, `${crashLine(crashes)}; killed ${JSON.stringify(crashes.killedIn)}`)
+  if (!values.fleet) return
+  const fleet = await auditFleet({ seed, ...FLEET, onProgress: (counts) => show(fleetLine(counts)) })
+  const agreed =
+    fleet.convergedMs === undefined ? 'never agreed' : `agreed after ${number(fleet.convergedMs)} ms`
+  conclude(fleet, `${fleetLine(fleet)}; ${agreed} on ${number(fleet.leaves)} leaves`)
+}
+
+await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+})
