@@ -21,8 +21,8 @@ export const help = `Mynah: a mirror, and a data logger that replicates to it.
 The logger is an embedded peer. It records this machine's CPU, memory, load, disk and network each second in
 its own database and replicates in the background. Its line of status:
 
-  documents · what they would take as JSON (by the samples of this run) → what all files take on disk ·
-  state of the mirror: ahead (what it still lacks), behind (what it has that was not seen here) · the last sample
+  documents · state of the mirror: ahead (what it still lacks), behind (what it has that was not seen here) ·
+  what the documents would take as JSON (by the samples of this run) → what all files take on disk · last sample
 
 A young database is mostly its unsealed tail; records are compressed as the tail grows.
 

@@ -1,5 +1,5 @@
 // `npm start`: the mirror and the data logger, each a process of its own, and neither left behind.
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { createServer } from 'node:net'
 import path from 'node:path'
@@ -89,13 +89,23 @@ function stopOnRequest(parts) {
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop)
   process.stdout.on('error', stop)
-  const parent = process.ppid
   if (process.env.npm_lifecycle_event !== undefined) {
+    const parents = parentsNow()
     setInterval(() => {
-      if (process.ppid !== parent) stop()
+      if (parentsNow() !== parents) stop()
     }, 1_000).unref()
   }
   return stopped
+}
+
+/** The shell that npm runs us in, and npm where /proc tells: either may be killed without a word to us. */
+function parentsNow() {
+  try {
+    const shell = readFileSync(`/proc/${process.ppid}/stat`, 'utf8')
+    return `${process.ppid} ${shell.slice(shell.lastIndexOf(')') + 1).split(' ')[2]}`
+  } catch {
+    return String(process.ppid)
+  }
 }
 
 /** @throws ShownError when somebody else listens there. */

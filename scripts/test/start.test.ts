@@ -101,7 +101,7 @@ test('either part can be killed and started again; nothing is missing and nothin
   await until(async () => (await documentsOnMirror()) >= before + 20)
 
   expect(await logger.stop()).toBe(0)
-  const counted = /^([\d,]+) documents.*$/m.exec(
+  const counted = /^([\d,]+) documents? ·.*$/m.exec(
     logger.output.trimEnd().split('\n').slice(-2).join('\n'),
   )?.[1]
   const empty = path.join(data, 'empty.csv')
@@ -115,7 +115,7 @@ test('Ctrl-C and SIGTERM stop both cleanly', async () => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const both = start()
     const parts = [await processOf('mirror', both), await processOf('logger', both)]
-    await both.match(/documents · /)
+    await both.match(/documents? · /)
     both.kill(signal)
     expect(await both.ended).toBe(0)
     expect(both.output).toMatch('Stopped; both databases are closed.')
@@ -126,7 +126,7 @@ test('Ctrl-C and SIGTERM stop both cleanly', async () => {
 test('when the command itself is killed, its parts stop too', async () => {
   const both = start()
   const parts = [await processOf('mirror', both), await processOf('logger', both)]
-  await both.match(/documents · /)
+  await both.match(/documents? · /)
   both.kill('SIGKILL')
   await until(() => !parts.some(isAlive))
   const again = start()

@@ -19,12 +19,11 @@ export interface LoggerStatus {
 }
 
 export function formatStatus(status: LoggerStatus): string {
+  const size = `${bytes(status.diskBytes)} on disk`
   const parts = [
-    `${count(status.documents)} documents`,
-    status.jsonBytes === 0
-      ? `${bytes(status.diskBytes)} on disk`
-      : `about ${bytes(status.jsonBytes)} as JSON → ${bytes(status.diskBytes)} on disk${ratio(status)}`,
+    `${count(status.documents)} ${status.documents === 1 ? 'document' : 'documents'}`,
     `mirror ${status.mirror}, ${count(status.ahead)} ahead, ${count(status.behind)} behind`,
+    status.jsonBytes === 0 ? size : `~${bytes(status.jsonBytes)} as JSON → ${size}${ratio(status)}`,
   ]
   if (status.lastSample !== undefined) {
     const time = status.lastSample.toTimeString().slice(0, 8)

@@ -17,7 +17,7 @@ const status = {
 
 test('a line of status', () => {
   expect(formatStatus(status)).toBe(
-    '12,345 documents · about 2.9 MB as JSON → 512 kB on disk (5.6 times smaller) · mirror idle, 0 ahead, 0 behind' +
+    '12,345 documents · mirror idle, 0 ahead, 0 behind · ~2.9 MB as JSON → 512 kB on disk (5.6 times smaller)' +
       ' · 13:05:09 cpu 13 % memory 40 %',
   )
 })
@@ -29,10 +29,10 @@ test('what is out of the ordinary stands at the end', () => {
 test('no ratio is claimed where nothing is smaller, and no sample before the first', () => {
   const young = { ...status, jsonBytes: 10, diskBytes: 400, lastSample: undefined }
   expect(formatStatus(young)).toBe(
-    '12,345 documents · about 10 B as JSON → 400 B on disk · mirror idle, 0 ahead, 0 behind',
+    '12,345 documents · mirror idle, 0 ahead, 0 behind · ~10 B as JSON → 400 B on disk',
   )
   expect(formatStatus({ ...young, jsonBytes: 0 })).toBe(
-    '12,345 documents · 400 B on disk · mirror idle, 0 ahead, 0 behind',
+    '12,345 documents · mirror idle, 0 ahead, 0 behind · 400 B on disk',
   )
 })
 
