@@ -15,7 +15,7 @@ interface Options {
   readonly data: string
   readonly port: number
   readonly host: string
-  readonly create: readonly string[]
+  readonly create?: readonly string[]
 }
 
 const program = new Command('mynah')
@@ -28,7 +28,7 @@ program
   .requiredOption('--data <dir>', 'folder of the databases, made when it is not there')
   .option('--port <number>', 'port to listen on; 0 for any that is free', parsePort, 8800)
   .option('--host <address>', 'address to listen on', '127.0.0.1')
-  .option('--create <name...>', 'databases to make where they are not there yet', [])
+  .option('--create <name...>', 'databases to make where they are not there yet')
   .addHelpText(
     'after',
     `
@@ -42,7 +42,8 @@ Example:
   )
   .action(async (options: Options) => {
     const token = process.env.MYNAH_TOKEN
-    await serve({ ...options, token: token === '' ? undefined : token }, createLogger())
+    const { create = [], ...where } = options
+    await serve({ ...where, create, token: token === '' ? undefined : token }, createLogger())
   })
 
 try {

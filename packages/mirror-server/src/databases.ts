@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClosedError, type Database, type Env, MynahError, NotFoundError, open } from '@mynah/core'
 import { type Replica, replicaOf } from '@mynah/core/replica'
@@ -82,7 +82,6 @@ export class Databases {
   async #openFolder(name: string, createIfMissing: boolean): Promise<OpenDatabase> {
     const location = join(this.folder, name)
     try {
-      if (createIfMissing) await mkdir(this.folder, { recursive: true })
       const database = await open(location, { mode: 'mirror', createIfMissing, env: this.env })
       return { name, database, replica: replicaOf(database) }
     } catch (error) {

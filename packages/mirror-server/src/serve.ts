@@ -1,3 +1,4 @@
+import { access, constants, mkdir } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { decodeError, decodeInfo, routes } from '@mynah/replication/protocol'
@@ -38,6 +39,7 @@ export async function serve(options: ServeOptions, logger: Logger): Promise<void
     )
   }
   const data = resolve(options.data)
+  await makeFolder(data)
   const server = await createMirror({
     data,
     logger: logger.child({}, { level: 'warn' }),
@@ -52,6 +54,15 @@ export async function serve(options: ServeOptions, logger: Logger): Promise<void
   } catch (error) {
     await server.close()
     throw error
+  }
+}
+
+async function makeFolder(data: string): Promise<void> {
+  try {
+    await mkdir(data, { recursive: true })
+    await access(data, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new StartError(`${data} cannot be the folder of the databases: ${(error as Error).message}`)
   }
 }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { open } from '@mynah/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { readableLine } from '../src/logger.js'
@@ -86,6 +87,7 @@ test('mistakes on the command line are explained', async () => {
   for (const [args, pattern] of [
     [['serve'], /required option '--data <dir>'/],
     [['serve', '--data', data, '--port', '70000'], /from 0 \(any free port\) to 65535/],
+    [['serve', '--data', fileURLToPath(import.meta.url)], /^mynah: .*cli\.test\.ts cannot be the folder/],
     [['serve', '--data', data, '--create', 'Sensors'], /^mynah: The database "Sensors" could not be made/],
     [['serve', '--data', data, '--port', '0', '--host', '203.0.113.9'], /Set MYNAH_TOKEN/],
   ] as const) {
