@@ -10,6 +10,7 @@ import { memoryStorage } from '../storage/memory-storage.js'
 import { nodeStorage } from '../storage/node-storage.js'
 import type { Storage, StorageLock } from '../storage/storage.js'
 import type { Context } from './context.js'
+import { settleDamage } from './damage.js'
 import type { Database } from './database.js'
 import { EmbeddedDatabase, type Housekeeping } from './embedded-database.js'
 import { type IndexHome, indexHome, replay } from './index-home.js'
@@ -94,6 +95,7 @@ async function openLocked(
     })
     if (index.root.seq > log.head) index = await renewIndex(manifest, home, index)
     await replay(log, index, { flush: !readOnly })
+    if (!readOnly) await settleDamage(log, index, manifest, env)
   } catch (error) {
     await index.abandon()
     await log?.close()
