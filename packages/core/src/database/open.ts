@@ -132,8 +132,9 @@ async function manifestOf(
     })
   }
   const { mode } = options
-  if (mode !== undefined && mode !== manifest.data.mode && !options.readOnly)
-    await manifest.update(() => ({ mode }))
+  const changed = mode !== undefined && mode !== manifest.data.mode
+  if ((changed || manifest.incomplete) && !options.readOnly)
+    await manifest.update(() => (mode ? { mode } : {}))
   return manifest
 }
 

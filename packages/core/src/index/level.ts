@@ -30,6 +30,13 @@ export async function removeFileLevel(folder: string): Promise<void> {
 /** Bytes of a store's files. LevelDB removes files at any moment: one that is gone counts nothing. */
 export async function fileLevelBytes(folder: string): Promise<number> {
   const names = await readdir(folder).catch(() => [])
-  const sizes = await Promise.all(names.map((name) => stat(join(folder, name)).then((file) => file.size, () => 0)))
+  const sizes = await Promise.all(
+    names.map((name) =>
+      stat(join(folder, name)).then(
+        (file) => file.size,
+        () => 0,
+      ),
+    ),
+  )
   return sizes.reduce((sum, size) => sum + size, 0)
 }

@@ -26,6 +26,8 @@ export class Manifest {
     { version, data }: VersionedManifest,
     /** Copies that were there and could not be read. */
     readonly damaged: readonly string[],
+    /** Whether a copy is missing, damaged or old: a crash came between the two. */
+    readonly incomplete: boolean,
   ) {
     this.#storage = storage
     this.#version = version
@@ -39,15 +41,20 @@ export class Manifest {
   static async load(storage: Storage): Promise<Manifest | undefined> {
     const files = await storage.list()
     const damaged: string[] = []
+    const versions = new Set<number>()
     let newest: VersionedManifest | undefined
     for (const name of COPIES) {
       const file = files.find((candidate) => candidate.name === name)
-      if (file === undefined) continue
+      if (file === undefined) {
+        versions.add(0)
+        continue
+      }
       const read = decodeManifest(name, await storage.read(name, 0, file.length))
+      versions.add(read?.version ?? 0)
       if (read === undefined) damaged.push(name)
       else if (newest === undefined || read.version > newest.version) newest = read
     }
-    if (newest !== undefined) return new Manifest(storage, newest, damaged)
+    if (newest !== undefined) return new Manifest(storage, newest, damaged, versions.size > 1)
     if (damaged.length > 0) throw new ManifestCorruptError(`${damaged.join(' and ')} cannot be read`)
     const orphan = files.find((file) => parseFileName(file.name) !== undefined)
     if (orphan !== undefined) throw new ManifestCorruptError(`it is missing, but ${orphan.name} is there`)
@@ -71,7 +78,7 @@ export class Manifest {
       historySince: 0,
       replication: { mirrors: [] },
     }
-    const manifest = new Manifest(storage, { version: 0, data }, [])
+    const manifest = new Manifest(storage, { version: 0, data }, [], false)
     await manifest.update(() => ({}))
     return manifest
   }
