@@ -61,7 +61,10 @@ export async function knowledgeOf(
 /** The record at a seq; undefined where damage took it. */
 export async function readable(log: Log, seq: number): Promise<LogRecord | undefined> {
   try {
-    return log.hot(seq) ?? (await log.read(seq))
+    const record = log.hot(seq) ?? (await log.read(seq))
+    // What is wrong with a body shows only when it is decoded: now, rather than with the caller.
+    void record.body
+    return record
   } catch (error) {
     if (error instanceof RecordLostError || error instanceof ShardCorruptError) return undefined
     throw error

@@ -13,7 +13,7 @@ export interface ChangedDocument {
 }
 
 /** Where a document stands in the feed: the newest place of any of its leaves. */
-export function changeSeq(entry: Entry): number {
+function changeSeq(entry: Entry): number {
   let newest = 0
   for (const leaf of entry.leaves) if (leaf.seq > newest) newest = leaf.seq
   return newest
@@ -69,15 +69,4 @@ export async function leafRecord(
   }
   const body = options.bodies ? record?.body : undefined
   return body === undefined ? { ...common, kind: 'stub' } : { ...common, kind: 'revision', body }
-}
-
-/** A rough count of the bytes that a body takes before compression. */
-export function bodyBytes(value: unknown): number {
-  if (typeof value === 'string') return value.length + 2
-  if (value instanceof Uint8Array) return value.length
-  if (typeof value === 'bigint') return value.toString(16).length
-  if (typeof value !== 'object' || value === null || value instanceof Date) return 8
-  let bytes = 2
-  for (const [member, item] of Object.entries(value)) bytes += member.length + bodyBytes(item)
-  return bytes
 }

@@ -1,4 +1,4 @@
-import { bodyBytes } from '../changes/feed.js'
+import { valueBytes } from '../codec/value-size.js'
 import { uuidSource } from '../document/uuid.js'
 import { acceptDocument, acceptId, acceptRev } from '../document/validate.js'
 import {
@@ -258,7 +258,7 @@ export class EmbeddedDatabase implements Database {
 
   #intent(doc: object, options: PutOptions): PutIntent {
     const { id = this.#newId(), rev, body } = acceptDocument(doc)
-    return { id, rev, body, bytes: bodyBytes(body), overwrite: options.overwrite === true, repeatable: true }
+    return { id, rev, body, bytes: valueBytes(body), overwrite: options.overwrite === true, repeatable: true }
   }
 
   #requireOpen(): void {

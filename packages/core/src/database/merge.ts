@@ -1,6 +1,6 @@
 import { type GatheredKnowledge, knowledgeOf } from '../changes/ancestry.js'
-import { bodyBytes } from '../changes/feed.js'
 import { positionAt } from '../changes/positions.js'
+import { valueBytes } from '../codec/value-size.js'
 import { checkRevision, needsKnowledge } from '../document/tree.js'
 import { acceptBody } from '../document/validate.js'
 import { MynahError, RevisionRefusedError } from '../errors.js'
@@ -23,7 +23,7 @@ export async function mergeRecords(
   let after = 0
   const outcomes = await queue.submit({
     ids: accepted.map((record) => record.id),
-    bytes: accepted.reduce((sum, record) => sum + bodyBytes(record.body ?? null), 0),
+    bytes: accepted.reduce((sum, record) => sum + valueBytes(record.body ?? null), 0),
     sync: true,
     prepare: (plan) => gather(context, plan, accepted),
     plan(plan, knowledge) {

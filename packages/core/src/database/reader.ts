@@ -2,7 +2,7 @@ import { readable } from '../changes/ancestry.js'
 import type { Fields } from '../codec/value.js'
 import { conflictsOf, type Leaf } from '../document/tree.js'
 import { acceptId, copyFields } from '../document/validate.js'
-import { MynahError, StaleError, UnreachableError } from '../errors.js'
+import { MynahError, ShardCorruptError, StaleError, UnreachableError } from '../errors.js'
 import type { Entry } from '../index/entry.js'
 import type { LogRecord } from '../log/record.js'
 import type { Context } from './context.js'
@@ -37,10 +37,16 @@ export class Reader {
   /** The document at once when RAM has it and it is current; undefined says nothing. */
   hot(id: string): Stored | undefined {
     if (!this.#covers(id)) return undefined
-    const leaf = this.#context.index.cached(id)?.leaves[0]
+    const leaf = this.#context.index.getNow(id)?.leaves[0]
     if (leaf === undefined || leaf.deleted || leaf.bodySeq === 0) return undefined
-    const record = this.#context.log.hot(leaf.bodySeq)
-    return record && assemble(id, leaf.rev, plain(record))
+    try {
+      const record = this.#context.log.hot(leaf.bodySeq)
+      return record && assemble(id, leaf.rev, plain(record))
+    } catch (error) {
+      // A read that may wait can ask a mirror.
+      if (error instanceof ShardCorruptError) return undefined
+      throw error
+    }
   }
 
   async read(id: string, options: ReadOptions = {}): Promise<Read> {

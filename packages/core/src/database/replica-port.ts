@@ -1,5 +1,6 @@
-import { bodyBytes, changedDocuments, leafRecord } from '../changes/feed.js'
+import { changedDocuments, leafRecord } from '../changes/feed.js'
 import { holdsPosition, type Position, positionAt } from '../changes/positions.js'
+import { valueBytes } from '../codec/value-size.js'
 import { type Leaf, leafKey } from '../document/tree.js'
 import type { LogRecord } from '../log/record.js'
 import type { CommitQueue } from './commit-queue.js'
@@ -70,7 +71,7 @@ export class ReplicaPort implements Replica {
         if (options.prefixes && !options.prefixes.some((prefix) => id.startsWith(prefix))) continue
         for (const leaf of entry.leaves) {
           const record = await leafRecord(log, index, id, leaf, { bodies: options.bodies, since })
-          bytes += 2 * id.length + 40 * (1 + record.path.length) + bodyBytes(record.body ?? null)
+          bytes += 2 * id.length + 40 * (1 + record.path.length) + valueBytes(record.body ?? null)
           records.push(record)
         }
         if (bytes >= budget && seq < until) {

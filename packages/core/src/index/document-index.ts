@@ -51,6 +51,7 @@ export class DocumentIndex {
   readonly #env: Env
   readonly #whenSynced: (seq: number) => Promise<void>
   readonly #cache: LRUCache<string, Entry>
+  readonly #looksUpNow: boolean
   #overlay = new Overlay()
   #flushing: Overlay | undefined
   #flushed = 0
@@ -59,6 +60,8 @@ export class DocumentIndex {
   private constructor(options: DocumentIndexOptions, root: Root) {
     this.#store = options.store
     this.#env = options.env
+    // The types do not name this feature yet.
+    this.#looksUpNow = (options.store.supports as { readonly getSync?: boolean }).getSync === true
     this.#whenSynced = options.whenSynced
     this.#overlay.root = root
     this.#cache = new LRUCache({
@@ -86,6 +89,21 @@ export class DocumentIndex {
   /** The entry where RAM has it; undefined says nothing. */
   cached(id: string): Entry | undefined {
     return this.#overlay.entries.get(id) ?? this.#flushing?.entries.get(id) ?? this.#cache.get(id)
+  }
+
+  /**
+   * The entry where it is to be had without waiting: in RAM, or by a look-up on the event loop; undefined says nothing.
+   * @throws IndexCorruptError
+   */
+  getNow(id: string): Entry | undefined {
+    const known = this.cached(id)
+    if (known || !this.#looksUpNow) return known
+    const key = entryKey(id)
+    const value = this.#store.getSync(key)
+    if (value === undefined) return undefined
+    const entry = parse(key, value, decodeEntry)
+    this.#cache.set(id, entry)
+    return entry
   }
 
   /** @throws IndexCorruptError */
@@ -276,8 +294,7 @@ export class DocumentIndex {
   }
 
   async #read(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    const { getSync } = this.#store.supports as { readonly getSync?: boolean }
-    if (keys.length > SYNC_LOOKUPS || !getSync) return this.#store.getMany([...keys])
+    if (keys.length > SYNC_LOOKUPS || !this.#looksUpNow) return this.#store.getMany([...keys])
     return keys.map((key) => this.#store.getSync(key))
   }
 }

@@ -9,7 +9,7 @@ import { type Manifest, withIncarnation } from './manifest.js'
 import { Serial } from './serial.js'
 
 /** A hot file past this length is followed by a new one, so that it can go when its records are sealed. */
-const HOT_FILE_BYTES = 1024 * 1024
+const HOT_FILE_BYTES = 256 * 1024
 /** Quiet after which an empty group moves `synced`. */
 const IDLE_MS = 1_000
 const INCARNATION_BYTES = 16

@@ -25,6 +25,15 @@ export class LogReader {
     this.#cache = new ShardCache(options.storage, options.cacheBytes)
   }
 
+  /** The record, where its shard is decoded. @throws ShardCorruptError */
+  cached(seq: number): LogRecord | undefined {
+    const stored = this.#options.table.find(seq)
+    const shard = stored && this.#cache.held(stored)
+    if (stored === undefined || shard === undefined) return undefined
+    const index = shard.block.indexOf(seq - stored.firstSeq)
+    return index < 0 ? undefined : shard.block.record(index)
+  }
+
   /** @throws RecordLostError, ShardCorruptError, StorageError */
   async sealed(seq: number): Promise<LogRecord> {
     const stored = this.#options.table.find(seq)

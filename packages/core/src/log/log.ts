@@ -1,3 +1,4 @@
+import { valueBytes } from '../codec/value-size.js'
 import type { Env } from '../env/env.js'
 import { ClosedError, type MynahError, ReadOnlyError } from '../errors.js'
 import { limits } from '../limits.js'
@@ -26,7 +27,7 @@ export interface LogOptions {
   /** The last seq that the index covers: what is missing at or below it is damage, not a torn end. */
   readonly watermark: number
   readonly readOnly: boolean
-  /** Bytes of records sealed into one shard, before compression. */
+  /** Bytes of records sealed into one shard, about as many as they take as JSON. */
   readonly shardBytes: number
   /** Decoded shards kept in RAM. */
   readonly cacheBytes: number
@@ -39,7 +40,7 @@ export interface LogOptions {
 /** All bytes are those of files and payloads, counted. */
 export interface LogStats {
   readonly hotRecords: number
-  /** Of blocks that are not sealed yet, in RAM. */
+  /** Of records that are not sealed yet, in RAM: about as many as they take as JSON. */
   readonly hotBytes: number
   readonly sealedRecords: number
   /** Of the shards. */
@@ -76,7 +77,7 @@ export interface Log {
   append(records: readonly LogRecord[], options: { readonly sync: boolean }): Promise<number>
   /** Makes all that was appended durable. @throws StorageError */
   sync(): Promise<void>
-  /** The record, where it is still in RAM. */
+  /** The record, where RAM has it: not sealed yet, or in a shard that is decoded. @throws ShardCorruptError */
   hot(seq: number): LogRecord | undefined
   /** @throws RangeError outside 1 to head; RecordLostError, ShardCorruptError, StorageError */
   read(seq: number): Promise<LogRecord>
@@ -175,7 +176,7 @@ class StoredLog implements Log {
     }
     const firstSeq = await this.#hot.append((seq) => encodeGroupOf(records, seq), {
       sync: options.sync,
-      take: (seq, bytes) => this.#tail.add(seq, records, bytes),
+      take: (seq) => this.#tail.add(seq, records, recordsBytes(records)),
     })
     this.#sealer.wake()
     return firstSeq
@@ -187,7 +188,7 @@ class StoredLog implements Log {
   }
 
   hot(seq: number): LogRecord | undefined {
-    return this.#tail.get(seq)
+    return this.#tail.get(seq) ?? this.#reader.cached(seq)
   }
 
   async read(seq: number): Promise<LogRecord> {
@@ -265,6 +266,14 @@ class StoredLog implements Log {
     this.#requireOpen()
     if (this.#options.readOnly) throw new ReadOnlyError()
   }
+}
+
+/** What shards and the backlog are measured in: the records as they came, whatever their blocks make of them. */
+function recordsBytes(records: readonly LogRecord[]): number {
+  let bytes = 0
+  for (const { id, path, body } of records)
+    bytes += 40 + id.length + 40 * path.length + valueBytes(body ?? null)
+  return bytes
 }
 
 function encodeGroupOf(

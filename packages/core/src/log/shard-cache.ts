@@ -23,8 +23,8 @@ export async function readShard(storage: Storage, stored: StoredShard): Promise<
 /** Decoded shards, least recently used out first; those who want one at the same time share its decoding. */
 export class ShardCache {
   readonly #storage: Storage
-  readonly #shards: LRUCache<string, Shard>
-  readonly #decoding = new Map<string, Promise<Shard>>()
+  readonly #shards: LRUCache<StoredShard, Shard>
+  readonly #decoding = new Map<StoredShard, Promise<Shard>>()
   hits = 0
   misses = 0
 
@@ -41,35 +41,33 @@ export class ShardCache {
     return this.#shards.calculatedSize
   }
 
-  /** What is decoded already. */
+  /** What is decoded already; not counted as a use. */
   peek(stored: StoredShard): Shard | undefined {
-    return this.#shards.peek(keyOf(stored))
+    return this.#shards.peek(stored)
+  }
+
+  /** What is decoded already. */
+  held(stored: StoredShard): Shard | undefined {
+    const shard = this.#shards.get(stored)
+    if (shard !== undefined) this.hits++
+    return shard
   }
 
   /** @throws ShardCorruptError, StorageError */
   async get(stored: StoredShard): Promise<Shard> {
-    const key = keyOf(stored)
-    const known = this.#shards.get(key)
-    if (known !== undefined) {
-      this.hits++
-      return known
-    }
-    const running = this.#decoding.get(key)
+    const known = this.held(stored)
+    if (known !== undefined) return known
+    const running = this.#decoding.get(stored)
     if (running !== undefined) return running
     this.misses++
-    const decoding = readShard(this.#storage, stored).finally(() => this.#decoding.delete(key))
-    this.#decoding.set(key, decoding)
+    const decoding = readShard(this.#storage, stored).finally(() => this.#decoding.delete(stored))
+    this.#decoding.set(stored, decoding)
     const shard = await decoding
-    this.#shards.set(key, shard)
+    this.#shards.set(stored, shard)
     return shard
   }
 
   clear(): void {
     this.#shards.clear()
   }
-}
-
-/** Names of segments are never reused, and a frame never changes. */
-function keyOf({ segment, offset }: StoredShard): string {
-  return `${segment}:${offset}`
 }
