@@ -64,7 +64,8 @@ export async function measure(options) {
   const { found, notes } = await loadable(options.stores)
   const stamp = new Date().toISOString().replaceAll(':', '-').slice(0, 19)
   const profileFolder = join(resultsFolder, `profile-${stamp}`)
-  const data = options.data ?? join(resultsFolder, 'data')
+  // Its own for each run: two at once would lock each other out.
+  const data = join(options.data ?? resultsFolder, `data-${process.pid}`)
   mkdirSync(options.profile ? profileFolder : resultsFolder, { recursive: true })
   const chosen = { ...options, stores: found, profileFolder }
   const rounds = []

@@ -96,15 +96,13 @@ async function open(store, task) {
   return { openMs, readyMs, count }
 }
 
-/** First gets of readings that lie far apart, so that none finds what another has loaded. */
+/** First gets of readings that lie so far apart that none finds what another has loaded. */
 async function cold(store, task) {
-  const random = createRandom(task.seed + task.round)
+  const random = createRandom(task.seed * 1_000 + task.start)
   const readings = prepareReadings(task, task.documents)
-  const stride = readings.length / task.coldGets
-  const picked = Array.from(
-    { length: task.coldGets },
-    (_, i) => readings[Math.floor((i + random()) * stride)],
-  )
+  const first = Math.floor(random() * task.coldStride)
+  const picked = readings
+    .filter((_, i) => i % task.coldStride === first)
     .map((reading) => ({ reading, order: random() }))
     .sort((a, b) => a.order - b.order)
   const pagesDropped = dropPageCache(task.folder)

@@ -14,7 +14,7 @@ export const help = `What Mynah costs, beside PouchDB and SQLite, in one run on 
   --ids KIND      device: the sensor's name and the time (default); uuid: version 7
   --times KIND    ms: milliseconds (default); iso: text
   --seed N        of the readings (1)
-  --data DIR      the databases go to DIR/mynah-bench, and go again (bench/results/data): its disk is measured
+  --data DIR      where the databases are made, and removed again (bench/results): its disk is measured
   --profile       also writes CPU profiles of Mynah and prints the functions that take most
   --help          this
 
@@ -77,7 +77,7 @@ export function readOptions(args) {
     data:
       values.data === undefined
         ? undefined
-        : path.resolve(process.env.INIT_CWD ?? process.cwd(), values.data, 'mynah-bench'),
+        : path.resolve(process.env.INIT_CWD ?? process.cwd(), values.data),
     profile: values.profile,
     quick: values.quick,
   }

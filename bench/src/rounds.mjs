@@ -5,6 +5,10 @@ import { createRandom } from './readings.mjs'
 import { runChild } from './run-child.mjs'
 import { stores } from './stores.mjs'
 
+/** More readings than a shard of Mynah's holds (some 2,000): cold gets this far apart find nothing in memory. */
+const coldStride = 4_000
+const coldStarts = 4
+
 /** Bytes on disk by part of the store, all told, and as the disk counts them in blocks. */
 function weigh(store, folder) {
   const parts = {}
@@ -50,7 +54,13 @@ function createSteps(options, round, data) {
       return { ...inserted, sealed }
     },
     read: (store) => run('read', store, `${store}-read`, { hotDocuments: 1_000, gets: 20_000 }),
-    cold: (store) => run('cold', store, store, { coldGets: Math.min(100, documents / 100) }),
+    async cold(store) {
+      const starts = []
+      for (let start = 1; start <= coldStarts; start++) {
+        starts.push(await run('cold', store, store, { coldStride, start: round * coldStarts + start }))
+      }
+      return { samples: starts.flatMap(({ samples }) => samples), pagesDropped: starts[0].pagesDropped }
+    },
     open: (store) => run('open', store, store),
     async kill(store) {
       const folder = `${store}-kill`
