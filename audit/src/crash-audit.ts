@@ -112,7 +112,7 @@ class CrashAudit {
       if (round.killedIn !== undefined)
         counts.killedIn[round.killedIn] = (counts.killedIn[round.killedIn] ?? 0) + 1
       // What a crash leaves is sometimes opened by the next child, which may die of it again.
-      if (life.faults.length === 0 && random.chance(0.7)) await this.#inspect(life)
+      if (life.faults.length === 0 && random.chance(0.5)) await this.#inspect(life)
       this.#options.onProgress?.(counts)
     }
     if (life.faults.length === 0) await this.#inspect(life)

@@ -94,7 +94,8 @@ export class CrashLife {
     clearTimeout(hang)
     if (signal !== 'SIGKILL' && (code !== 0 || phase !== 'closed'))
       this.faults.push(`the child ended in ${phase} by itself (${code}): ${child.errors}`)
-    this.story.push(`${signal === 'SIGKILL' ? 'killed' : 'ended'} in ${phase}, ${acknowledged} acknowledged`)
+    const plan = `to die in ${when} after ${after} writes and ${delayMs} ms`
+    this.story.push(`${plan}, ${doomed ? 'killed' : 'ended'} in ${phase}, ${acknowledged} acknowledged`)
     return signal === 'SIGKILL' ? phase : undefined
   }
 

@@ -64,9 +64,9 @@ class Writer {
   async #step(batches: number, size: number): Promise<void> {
     const chance = this.#random.next()
     if (chance < batches) return this.#batch(this.#random.between(1, size))
-    if (chance > 1 - 3 / this.#task.writes) return this.#seal()
+    if (chance > 0.995 && !this.#sealing) return this.#seal()
     const fate = this.#random.next()
-    if (fate < 0.6 || this.#document === 0) return this.#put(this.#newId())
+    if (fate < 0.6) return this.#put(this.#newId())
     const id = this.#oldId()
     if (id === undefined) return
     if (fate < 0.72) return this.#put(id)
@@ -82,6 +82,7 @@ class Writer {
 
   /** The id of a document that may be there, and that no other write is under way for. */
   #oldId(): string | undefined {
+    if (this.#document === 0) return undefined
     const id = idOf(this.#random.below(this.#document))
     if (this.#busy.has(id)) return undefined
     this.#busy.add(id)
@@ -142,7 +143,6 @@ class Writer {
   }
 
   async #seal(): Promise<void> {
-    if (this.#sealing) return
     this.#sealing = true
     phase('sealing')
     await this.#db.seal()
