@@ -5,7 +5,7 @@ import { createRandom } from './readings.mjs'
 import { runChild } from './run-child.mjs'
 import { stores } from './stores.mjs'
 
-/** More readings than a shard of Mynah's holds (some 2,000): cold gets this far apart find nothing in memory. */
+/** More readings than any shard of Mynah's holds: cold gets this far apart find nothing in memory. */
 const coldStride = 4_000
 const coldStarts = 4
 
