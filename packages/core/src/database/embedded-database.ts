@@ -1,39 +1,29 @@
-import { valueBytes } from '../codec/value-size.js'
-import { uuidSource } from '../document/uuid.js'
-import { acceptDocument, acceptId, acceptRev } from '../document/validate.js'
-import {
-  ClosedError,
-  ConflictError,
-  DocumentInvalidError,
-  MynahError,
-  ReadOnlyError,
-  UnreachableError,
-} from '../errors.js'
+import { ClosedError, ReadOnlyError } from '../errors.js'
 import { watchChanges } from './change-stream.js'
-import { CommitQueue, GROUP_BYTES, GROUP_IDS } from './commit-queue.js'
+import { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import type { Database } from './database.js'
-import {
-  type Change,
-  type ChangesOptions,
-  type Document,
-  type Input,
-  type ListOptions,
-  type Outcome,
-  type PutOptions,
+import type {
+  Change,
+  ChangesOptions,
+  Document,
+  Input,
+  ListOptions,
+  Outcome,
+  PutOptions,
   REMOVE,
-  type Read,
-  type ReadOptions,
-  type Ref,
-  type Stored,
+  Read,
+  ReadOptions,
+  Ref,
+  Stored,
 } from './documents.js'
 import { mergeRecords } from './merge.js'
-import type { PutIntent } from './plan.js'
-import { assemble, Reader } from './reader.js'
+import { Reader } from './reader.js'
 import type { Replica } from './replica.js'
 import { ReplicaPort } from './replica-port.js'
 import { type Stats, statsOf } from './stats.js'
 import type { VerifyOptions, VerifyReport } from './verify.js'
+import { Writer } from './writer.js'
 
 type Maybe<T> = T | Promise<T>
 
@@ -53,7 +43,7 @@ export class EmbeddedDatabase implements Database {
   readonly #housekeeping: Housekeeping
   readonly #queue: CommitQueue
   readonly #reader: Reader
-  readonly #newId: () => string
+  readonly #writer: Writer
   readonly #listeners = new Set<Parameters<Replica['onCommit']>[0]>()
   #announceClose: () => void = () => undefined
   readonly replica: Replica
@@ -69,7 +59,7 @@ export class EmbeddedDatabase implements Database {
     this.#reader = new Reader(context, (records) =>
       mergeRecords(context, this.#queue, records, { whole: true }),
     )
-    this.#newId = uuidSource(context.env)
+    this.#writer = new Writer(context, this.#queue, this.#reader)
     const closed = new Promise<void>((resolve) => {
       this.#announceClose = resolve
     })
@@ -92,48 +82,12 @@ export class EmbeddedDatabase implements Database {
 
   async put<T extends object>(doc: T, options: PutOptions = {}): Promise<Stored<T>> {
     this.#requireWritable()
-    options.signal?.throwIfAborted()
-    return this.#put<T>(this.#intent(doc, options))
-  }
-
-  async #put<T extends object>(intent: PutIntent): Promise<Stored<T>> {
-    const rev = await this.#queue.submit({
-      ids: [intent.id],
-      bytes: intent.bytes,
-      sync: this.#context.sync,
-      plan: (plan) => plan.put(intent),
-    })
-    return assemble<T>(intent.id, rev, intent.body)
+    return this.#writer.put<T>(doc, options)
   }
 
   async putMany<T extends object>(docs: Iterable<T>, options: PutOptions = {}): Promise<Outcome<T>[]> {
     this.#requireWritable()
-    options.signal?.throwIfAborted()
-    const intents = Array.from(docs, (doc) => refusable(() => this.#intent(doc, options)))
-    const accepted = intents.filter((intent): intent is PutIntent => !(intent instanceof MynahError))
-    const groups = inGroups(accepted).map((group) => this.#putGroup(group))
-    const revs = new Map((await Promise.all(groups)).flatMap((group) => [...group]))
-    return intents.map((intent) => {
-      const rev = intent instanceof MynahError ? intent : revs.get(intent)!
-      if (rev instanceof MynahError) return { ok: false, error: rev }
-      const { id, body } = intent as PutIntent
-      return { ok: true, doc: assemble<T>(id, rev, body) }
-    })
-  }
-
-  /** One outcome for each; where the disk refuses, it is that of all. */
-  async #putGroup(group: readonly PutIntent[]): Promise<Map<PutIntent, string | MynahError>> {
-    try {
-      return await this.#queue.submit({
-        ids: group.map((intent) => intent.id),
-        bytes: group.reduce((sum, intent) => sum + intent.bytes, 0),
-        sync: this.#context.sync,
-        plan: (plan) => new Map(group.map((intent) => [intent, refusable(() => plan.put(intent))])),
-      })
-    } catch (error) {
-      if (error instanceof MynahError) return new Map(group.map((intent) => [intent, error]))
-      throw error
-    }
+    return this.#writer.putMany<T>(docs, options)
   }
 
   async update<T extends object = Document>(
@@ -142,50 +96,12 @@ export class EmbeddedDatabase implements Database {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<Stored<T> | undefined> {
     this.#requireWritable()
-    for (;;) {
-      options.signal?.throwIfAborted()
-      const before = await this.#forUpdate(id, options)
-      const after = await change(before && (deepFreeze(before) as unknown as Stored<T>))
-      options.signal?.throwIfAborted()
-      if (after === undefined) return before as unknown as Stored<T> | undefined
-      try {
-        if (after === REMOVE) {
-          if (before) await this.delete({ id, rev: before.rev })
-          return undefined
-        }
-        const { id: given, rev: _, ...members } = after as unknown as Document
-        if (given !== undefined && given !== id)
-          throw new DocumentInvalidError('id', `it is not ${JSON.stringify(id)}`)
-        const doc = { ...members, id, ...(before && { rev: before.rev }) }
-        return await this.#put<T>({ ...this.#intent(doc, {}), repeatable: false })
-      } catch (error) {
-        if (!(error instanceof ConflictError)) throw error
-      }
-    }
-  }
-
-  /** What an update starts from; nothing, where no mirror answers and the document is not known here. */
-  async #forUpdate(id: string, options: ReadOptions): Promise<Stored | undefined> {
-    try {
-      return (await this.#reader.read(id, options)).doc
-    } catch (error) {
-      if (error instanceof UnreachableError && (await this.#context.index.get(id)) === undefined)
-        return undefined
-      throw error
-    }
+    return this.#writer.update<T>(id, change, options)
   }
 
   async delete(target: string | Ref): Promise<Ref | undefined> {
     this.#requireWritable()
-    const id = acceptId(typeof target === 'string' ? target : target.id)
-    const named = typeof target === 'string' ? undefined : acceptRev(target.rev)
-    const rev = await this.#queue.submit({
-      ids: [id],
-      bytes: 0,
-      sync: this.#context.sync,
-      plan: (plan) => plan.delete(id, named),
-    })
-    return rev === undefined ? undefined : { id, rev }
+    return this.#writer.delete(target)
   }
 
   async get<T extends object = Document>(id: string, options?: ReadOptions): Promise<Stored<T> | undefined> {
@@ -256,11 +172,6 @@ export class EmbeddedDatabase implements Database {
     return this.close()
   }
 
-  #intent(doc: object, options: PutOptions): PutIntent {
-    const { id = this.#newId(), rev, body } = acceptDocument(doc)
-    return { id, rev, body, bytes: valueBytes(body), overwrite: options.overwrite === true, repeatable: true }
-  }
-
   #requireOpen(): void {
     if (this.#closed) throw new ClosedError()
   }
@@ -295,37 +206,4 @@ export class EmbeddedDatabase implements Database {
     this.#syncing = false
     if (this.#closed === undefined) this.#committed()
   }
-}
-
-/** In order, each of a size that one commit group takes. */
-function inGroups(intents: readonly PutIntent[]): PutIntent[][] {
-  const groups: PutIntent[][] = []
-  let bytes = 0
-  for (const intent of intents) {
-    const last = groups.at(-1)
-    if (last && last.length < GROUP_IDS && bytes < GROUP_BYTES) last.push(intent)
-    else {
-      groups.push([intent])
-      bytes = 0
-    }
-    bytes += intent.bytes
-  }
-  return groups
-}
-
-function refusable<R>(run: () => R): R | MynahError {
-  try {
-    return run()
-  } catch (error) {
-    if (error instanceof MynahError) return error
-    throw error
-  }
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) {
-    Object.freeze(value)
-    for (const item of Object.values(value)) deepFreeze(item)
-  }
-  return value
 }

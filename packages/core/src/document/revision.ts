@@ -1,6 +1,5 @@
 import { ByteWriter } from '../bytes/byte-writer.js'
-import { sha256 } from '../bytes/hash.js'
-import { toHex } from '../bytes/hex.js'
+import { sha256, sha256Hex } from '../bytes/hash.js'
 import type { Fields } from '../codec/value.js'
 import { limits } from '../limits.js'
 import { writeBody } from './canonical.js'
@@ -27,7 +26,7 @@ export interface ParsedRev {
  */
 const MAGIC = 0x4d595256
 const VERSION = 1
-const DIGEST_BYTES = 16
+const DIGEST_CHARACTERS = 32
 
 /** What the hash of a tombstone's foreign body begins with; a live one's begins with the body's tag. */
 const TOMBSTONE_TAG = 11
@@ -72,7 +71,7 @@ export function deriveRev(parent: string | undefined, deleted: boolean, body: Fi
   writer.u8(deleted ? 1 : 0)
   writer.text(parent ?? '')
   writeBody(writer, body)
-  const digest = toHex(sha256(writer.view()).subarray(0, DIGEST_BYTES))
+  const digest = sha256Hex(writer.view()).slice(0, DIGEST_CHARACTERS)
   const generation = parent === undefined ? 1 : Math.min(generationOf(parent) + 1, limits.generation)
   return `${generation}-${digest}`
 }

@@ -8,6 +8,7 @@ import { checkedValue, withChecksum } from './checksum.js'
 import { decodeEntry, decodeRev, type Entry, encodeEntry, encodeRev } from './entry.js'
 import { entryId, entryKey, historyKey, historyRange, historySeq, noteKey, rootKey } from './keys.js'
 import type { DerivedStore } from './level.js'
+import { Overlay } from './overlay.js'
 import { type IdRange, inRange, keyBounds } from './range.js'
 import { decodeRoot, type EntryChange, emptyRoot, encodeRoot, nextRoot, type Root } from './root.js'
 
@@ -26,13 +27,6 @@ export interface DocumentIndexOptions {
   readonly cacheBytes: number
   /** Resolves when every record up to `seq` is fsynced: only such records are written to the store. */
   readonly whenSynced: (seq: number) => Promise<void>
-}
-
-/** Entries in RAM that are not in the store yet. */
-class Overlay {
-  readonly entries = new Map<string, Entry>()
-  readonly history = new Map<string, { seq: number; rev: string }[]>()
-  root: Root = emptyRoot
 }
 
 /** Entries gathered before they are written to the store; a replay after a crash is about as long. */
@@ -54,7 +48,10 @@ export class DocumentIndex {
   readonly #looksUpNow: boolean
   #overlay = new Overlay()
   #flushing: Overlay | undefined
-  #flushed = 0
+  /** What was flushed last, as the overlay had it: newer than the same in the cache. */
+  #recent: ReadonlyMap<string, Entry> = new Map()
+  /** Raised by whatever makes a value that was read from the store old. */
+  #version = 0
   #running: Promise<void> | undefined
 
   private constructor(options: DocumentIndexOptions, root: Root) {
@@ -88,7 +85,12 @@ export class DocumentIndex {
 
   /** The entry where RAM has it; undefined says nothing. */
   cached(id: string): Entry | undefined {
-    return this.#overlay.entries.get(id) ?? this.#flushing?.entries.get(id) ?? this.#cache.get(id)
+    return (
+      this.#overlay.entries.get(id) ??
+      this.#flushing?.entries.get(id) ??
+      this.#recent.get(id) ??
+      this.#cache.get(id)
+    )
   }
 
   /**
@@ -121,36 +123,38 @@ export class DocumentIndex {
       else missing.push(id)
     }
     while (missing.length > 0) {
-      const flushed = this.#flushed
+      const version = this.#version
       const keys = missing.map(entryKey)
       const values = await this.#read(keys)
       const again: string[] = []
       for (const [i, id] of missing.entries()) {
-        const newer = this.cached(id)
-        if (newer) found.set(id, newer)
-        // A flush that ended meanwhile may have left the overlay after this value was read.
-        else if (flushed !== this.#flushed) again.push(id)
+        // What was applied, or flushed out of the overlay, meanwhile may be newer than what was read.
+        if (version !== this.#version) again.push(id)
         else if (values[i] !== undefined) {
           const entry = parse(keys[i]!, values[i], decodeEntry)
           this.#cache.set(id, entry)
           found.set(id, entry)
         }
       }
-      missing = again
+      missing = []
+      for (const id of again) {
+        const newer = this.cached(id)
+        if (newer) found.set(id, newer)
+        else missing.push(id)
+      }
     }
     return found
   }
 
   /** Takes a commit whose records are in the log, and flushes in the background when enough has gathered. */
   apply(commit: IndexCommit): void {
+    this.#version += 1
     const overlay = this.#overlay
-    for (const { id, after } of commit.changes) overlay.entries.set(id, after)
-    for (const { id, leaf } of commit.superseded) {
-      const rows = overlay.history.get(id)
-      const row = { seq: leaf.seq, rev: leaf.rev }
-      if (rows) rows.push(row)
-      else overlay.history.set(id, [row])
+    for (const { id, before, after } of commit.changes) {
+      overlay.entries.set(id, after)
+      if (before) this.#cache.delete(id)
     }
+    for (const { id, leaf } of commit.superseded) overlay.addHistory(id, [{ seq: leaf.seq, rev: leaf.rev }])
     overlay.root = nextRoot(overlay.root, commit.changes, commit.seq)
   }
 
@@ -178,24 +182,15 @@ export class DocumentIndex {
     try {
       await this.#whenSynced(overlay.root.seq)
       await this.#write(overlay)
-      for (const [id, entry] of overlay.entries) this.#cache.set(id, entry)
-      this.#flushed += 1
+      this.#recent = overlay.entries
+      this.#version += 1
     } catch (error) {
-      this.#giveBack(overlay)
+      overlay.add(this.#overlay)
+      this.#overlay = overlay
       throw error
     } finally {
       this.#flushing = undefined
     }
-  }
-
-  /** After a failed write: what was to be flushed goes under what came since. */
-  #giveBack(overlay: Overlay): void {
-    const newer = this.#overlay
-    this.#overlay = overlay
-    for (const [id, entry] of newer.entries) overlay.entries.set(id, entry)
-    for (const [id, rows] of newer.history)
-      overlay.history.set(id, [...(overlay.history.get(id) ?? []), ...rows])
-    overlay.root = newer.root
   }
 
   async #write(overlay: Overlay): Promise<void> {

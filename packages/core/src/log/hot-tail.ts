@@ -2,6 +2,8 @@ import type { LogRecord, Sequenced } from './record.js'
 import { mergeSpans, type SeqSpan } from './span.js'
 
 interface TailGroup {
+  /** All its records as one block, while none is gone. */
+  payload: Uint8Array | undefined
   firstSeq: number
   count: number
   bytes: number
@@ -12,6 +14,14 @@ export interface TailRun extends SeqSpan {
   readonly records: readonly Sequenced[]
   /** Their part of the bytes of the groups that brought them. */
   readonly bytes: number
+  /** The block of a whole group that is a shard by itself: made once, for the hot file. */
+  readonly block?: Uint8Array
+}
+
+/** What a run may come to. */
+export interface RunBounds {
+  readonly bytes: number
+  readonly records: number
 }
 
 /** The records that no shard holds yet, in RAM, in order of seq. */
@@ -42,10 +52,10 @@ export class HotTail {
   }
 
   /** Groups come in order of seq. */
-  add(firstSeq: number, records: readonly LogRecord[], bytes: number): void {
+  add(firstSeq: number, records: readonly LogRecord[], bytes: number, payload?: Uint8Array): void {
     if (records.length === 0) return
     for (let index = 0; index < records.length; index++) this.#records.set(firstSeq + index, records[index]!)
-    this.#groups.push({ firstSeq, count: records.length, bytes })
+    this.#groups.push({ firstSeq, count: records.length, bytes, payload })
     this.#bytes += bytes
   }
 
@@ -65,11 +75,7 @@ export class HotTail {
   }
 
   /** Consecutive records from the first at or past `from`, to `to` at most, until they reach a bound; at least one. */
-  run(
-    from: number,
-    to: number,
-    bounds: { readonly bytes: number; readonly records: number },
-  ): TailRun | undefined {
+  run(from: number, to: number, bounds: RunBounds): TailRun | undefined {
     const firstSeq = this.nextSeq(from)
     if (firstSeq === undefined || firstSeq > to) return undefined
     const records: Sequenced[] = []
@@ -89,6 +95,21 @@ export class HotTail {
     return { firstSeq, lastSeq: seq - 1, records, bytes }
   }
 
+  /** The group that begins at `from`, when it makes a shard by itself: not small, and its block not large. */
+  wholeGroup(from: number, to: number, shardBytes: number): TailRun | undefined {
+    const firstSeq = this.nextSeq(from)
+    const group = firstSeq === undefined ? undefined : this.#groups[this.#indexFrom(firstSeq)]
+    if (group?.payload === undefined || group.firstSeq !== firstSeq) return undefined
+    const lastSeq = firstSeq + group.count - 1
+    const fits = group.bytes >= shardBytes / 2 && group.payload.length <= shardBytes / 2
+    if (!fits || lastSeq > to) return undefined
+    const records = Array.from({ length: group.count }, (_, i) => ({
+      seq: firstSeq + i,
+      record: this.#records.get(firstSeq + i)!,
+    }))
+    return { firstSeq, lastSeq, records, bytes: Math.max(group.bytes, shardBytes), block: group.payload }
+  }
+
   /** Forgets the records up to the seq: they are sealed. */
   drop(lastSeq: number): void {
     for (let group = this.#groups[this.#front]; group !== undefined; group = this.#groups[this.#front]) {
@@ -98,6 +119,7 @@ export class HotTail {
       const bytes = gone === group.count ? group.bytes : (group.bytes / group.count) * gone
       this.#bytes -= bytes
       group.bytes -= bytes
+      group.payload = undefined
       group.firstSeq += gone
       group.count -= gone
       if (group.count > 0) break

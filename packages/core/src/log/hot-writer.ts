@@ -100,7 +100,7 @@ export class HotWriter {
    */
   append(
     encode: (firstSeq: number) => { readonly count: number; readonly payload: Uint8Array },
-    options: { readonly sync: boolean; readonly take: (firstSeq: number, bytes: number) => void },
+    options: { readonly sync: boolean; readonly take: (firstSeq: number, payload: Uint8Array) => void },
   ): Promise<number> {
     return this.#serial.run(async () => {
       const firstSeq = this.#head + 1
@@ -108,7 +108,7 @@ export class HotWriter {
       const durable = await this.#commit(group, options.sync)
       this.#head += group.count
       if (durable) this.#synced = this.#head
-      options.take(firstSeq, group.payload.length)
+      options.take(firstSeq, group.payload)
       return firstSeq
     })
   }

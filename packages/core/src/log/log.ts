@@ -18,7 +18,9 @@ import type { SpanTable } from './span-table.js'
 import { type VerifyProgress, verifyLog } from './verify.js'
 
 /** Bytes of records that may wait to be sealed before a write has to. */
-const HOT_BYTES_MAX = 16 * 1024 * 1024
+const HOT_BYTES_MAX = 32 * 1024 * 1024
+/** Of that, what may gather before records are sealed beside writes that leave no pause. */
+const EAGER_PART = 0.25
 
 export interface LogOptions {
   readonly storage: Storage
@@ -31,7 +33,7 @@ export interface LogOptions {
   readonly shardBytes: number
   /** Decoded shards kept in RAM. */
   readonly cacheBytes: number
-  /** Unsealed bytes past which a write waits for the sealer. Default 16 MiB. */
+  /** Unsealed bytes past which a write waits for the sealer. Default 32 MiB. */
   readonly hotBytesMax?: number
   /** Told of failures that no caller waits for; all of them are tried again. */
   readonly onError?: (error: MynahError) => void
@@ -119,10 +121,13 @@ class StoredLog implements Log {
   readonly #sealer: Sealer
   /** Of the segments as they were opened. */
   readonly #openedBytes: number
+  readonly #hotBytesMax: number
   #closing: Promise<void> | undefined
 
   constructor(options: LogOptions, recovered: Recovered) {
-    const { storage, env, manifest, shardBytes, cacheBytes, onError = () => undefined } = options
+    const { storage, env, manifest, shardBytes, cacheBytes } = options
+    const { hotBytesMax = HOT_BYTES_MAX, onError = () => undefined } = options
+    this.#hotBytesMax = hotBytesMax
     const { head, tail, table, numbers } = recovered
     this.#options = options
     this.damage = recovered.findings
@@ -149,6 +154,7 @@ class StoredLog implements Log {
       hot: this.#hot,
       segments: this.#segments,
       shardBytes,
+      eagerBytes: hotBytesMax * EAGER_PART,
       onError,
     })
   }
@@ -169,14 +175,13 @@ class StoredLog implements Log {
     this.#requireWritable()
     if (records.length === 0 || records.length > limits.blockRecords)
       throw new RangeError(`A group has 1 to ${limits.blockRecords} records, not ${records.length}`)
-    const { hotBytesMax = HOT_BYTES_MAX } = this.#options
-    while (this.#tail.bytes > hotBytesMax) {
+    while (this.#tail.bytes > this.#hotBytesMax) {
       await this.#sealer.relieve()
       this.#requireOpen()
     }
     const firstSeq = await this.#hot.append((seq) => encodeGroupOf(records, seq), {
       sync: options.sync,
-      take: (seq) => this.#tail.add(seq, records, recordsBytes(records)),
+      take: (seq, payload) => this.#tail.add(seq, records, recordsBytes(records), payload),
     })
     this.#sealer.wake()
     return firstSeq

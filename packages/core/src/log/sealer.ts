@@ -14,6 +14,8 @@ const BATCH = 4
 /** Encoders at once under backlog: each takes a thread of the pool of four that the disk needs too. */
 const ENCODERS = 2
 const RETRY_MS = 100
+/** While writes come without such a pause, sealing waits for the backlog to grow: a burst is not slowed by it. */
+const QUIET_MS = 20
 const RETRY_MS_MAX = 30_000
 
 export interface SealerOptions {
@@ -23,6 +25,8 @@ export interface SealerOptions {
   readonly hot: HotWriter
   readonly segments: SegmentWriter
   readonly shardBytes: number
+  /** A backlog past which sealing goes on beside the writes. */
+  readonly eagerBytes: number
   readonly onError: (error: MynahError) => void
 }
 
@@ -36,6 +40,8 @@ export class Sealer {
   readonly #batches = new Serial()
   #running: Promise<void> | undefined
   #retry: Timer | undefined
+  #quiet: Timer | undefined
+  #lastWakeMs = 0
   #retryMs = RETRY_MS
   #closed = false
 
@@ -43,12 +49,37 @@ export class Sealer {
     this.#options = options
   }
 
-  /** Begins to seal when there is enough; to be called whenever more became durable. */
+  /** Has enough sealed when it is time; to be called after each append. */
   wake(): void {
-    if (this.#running !== undefined || this.#retry !== undefined || !this.#due()) return
+    this.#lastWakeMs = this.#options.env.monotonicMs()
+    if (this.#isBehind()) this.#start()
+    else this.#startWhenQuiet()
+  }
+
+  #start(): void {
+    if (this.#running !== undefined || this.#retry !== undefined || !this.#enough()) return
     this.#running = this.#run().finally(() => {
       this.#running = undefined
+      this.#startWhenQuiet()
     })
+  }
+
+  #startWhenQuiet(): void {
+    if (this.#running !== undefined || this.#retry !== undefined || this.#quiet !== undefined) return
+    if (!this.#enough()) return
+    this.#quiet = this.#options.env.setTimer(() => {
+      this.#quiet = undefined
+      if (this.#isQuiet()) this.#start()
+      else this.#startWhenQuiet()
+    }, QUIET_MS)
+  }
+
+  #isBehind(): boolean {
+    return this.#options.tail.bytes >= this.#options.eagerBytes
+  }
+
+  #isQuiet(): boolean {
+    return this.#options.env.monotonicMs() - this.#lastWakeMs >= QUIET_MS
   }
 
   /** One batch now, also of a last shard that is not full: for a writer that has to wait. @throws StorageError */
@@ -76,17 +107,18 @@ export class Sealer {
   async close(): Promise<void> {
     this.#closed = true
     this.#retry?.cancel()
+    this.#quiet?.cancel()
     await this.#running
     await this.#batches.run(async () => undefined)
   }
 
-  #due(): boolean {
+  #enough(): boolean {
     return !this.#closed && this.#options.tail.bytes >= this.#options.shardBytes
   }
 
   async #run(): Promise<void> {
     try {
-      while (this.#due()) {
+      while (this.#enough() && (this.#isBehind() || this.#isQuiet())) {
         const progress = await this.#batches.run(() => this.#batch(0))
         if (!progress) return
         await this.#options.env.yield()
@@ -97,7 +129,7 @@ export class Sealer {
       if (this.#closed) return
       this.#retry = this.#options.env.setTimer(() => {
         this.#retry = undefined
-        this.wake()
+        this.#start()
       }, this.#retryMs)
       this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX)
     }
@@ -129,7 +161,7 @@ export class Sealer {
     const bounds = { bytes: shardBytes, records: limits.blockRecords }
     let from = 0
     while (runs.length < count) {
-      const run = tail.run(from, hot.synced, bounds)
+      const run = tail.wholeGroup(from, hot.synced, shardBytes) ?? tail.run(from, hot.synced, bounds)
       // The newest records wait for more of them; a run that a hole ends never gets more.
       if (run === undefined) break
       if (run.lastSeq === hot.synced && run.bytes < shardBytes && run.firstSeq > force) break
@@ -155,9 +187,9 @@ export class Sealer {
 }
 
 async function encodeRun(run: TailRun, effort: 'fast' | 'best'): Promise<FramedShard> {
-  const { firstSeq, lastSeq, records } = run
+  const { firstSeq, lastSeq, records, block } = run
   const span = lastSeq - firstSeq + 1
-  const bytes = await encodeShard(records, firstSeq, span, { effort })
+  const bytes = await encodeShard(records, firstSeq, span, { effort, ...(block && { block }) })
   const { rawBytes } = readShardHeader(bytes)
   const frame = {
     firstSeq,

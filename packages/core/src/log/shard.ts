@@ -56,7 +56,7 @@ export interface Shard {
 
 /**
  * The bytes of a shard that stands for `span` seqs from `firstSeq`. Compresses off the event loop; the columns are made
- * on it.
+ * on it, unless they are there already: `block` is that of these records from `firstSeq`.
  *
  * @throws RangeError for more records or bytes than `limits` allows, or seqs that do not rise within the span
  */
@@ -64,12 +64,12 @@ export async function encodeShard(
   records: readonly Sequenced[],
   firstSeq: number,
   span: number,
-  options: { readonly effort: Effort },
+  options: { readonly effort: Effort; readonly block?: Uint8Array },
 ): Promise<Uint8Array> {
   const last = records.at(-1)
   if (!Number.isInteger(span) || span < 0 || span > UINT32_MAX) throw new RangeError(`A span of ${span}`)
   if (last !== undefined && last.seq - firstSeq >= span) throw new RangeError(`Seq ${last.seq} past the span`)
-  const raw = encodeBlock(records, firstSeq)
+  const raw = options.block ?? encodeBlock(records, firstSeq)
   const compressed = await compress(raw, options)
   const helps = compressed.length < raw.length
   const stored = helps ? compressed : raw

@@ -2,7 +2,7 @@ import { fromHex } from '../../src/bytes/hex.js'
 import type { Fields, Value } from '../../src/codec/value.js'
 
 /** A value of the fixtures' JSON, in which bigints, dates and bytes are tagged. */
-export function untag(value: unknown): Value {
+function untag(value: unknown): Value {
   if (typeof value !== 'object' || value === null) return value as Value
   if (Array.isArray(value)) return value.map(untag)
   const entries = Object.entries(value)

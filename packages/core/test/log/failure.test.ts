@@ -146,5 +146,5 @@ test('a sealer that fails tries again, reports, and loses nothing', async () => 
 
 /** Encoders work in threads, at a pace of their own. */
 async function until(env: TestEnv, condition: () => boolean): Promise<void> {
-  while (!condition()) await env.yield()
+  while (!condition()) await env.pass(10)
 }

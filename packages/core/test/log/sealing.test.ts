@@ -9,7 +9,11 @@ const none = () => 0
 
 test('readers see every record while sealing goes on under them', async () => {
   const storage = memoryStorage()
-  const { log, env } = await openTestLog(storage, { shardBytes: 2_000, cacheBytes: 20_000 })
+  const { log, env } = await openTestLog(storage, {
+    shardBytes: 2_000,
+    cacheBytes: 20_000,
+    hotBytesMax: 8_000,
+  })
   let reads = 0
   let writing = true
   const reader = async (seed: number) => {
@@ -81,14 +85,14 @@ test('those who want one cold shard at once share its decoding, and a scan does 
 })
 
 test('the cache keeps to its bytes', async () => {
-  const { log } = await openTestLog(memoryStorage(), { cacheBytes: 3_000 })
+  const { log } = await openTestLog(memoryStorage(), { cacheBytes: 12_000 })
   for (let n = 1; n <= 10; n++) {
     await log.append([record(n, 900)], { sync: true })
     await log.seal()
   }
   for (let n = 1; n <= 10; n++) await log.read(n)
   expect(log.stats().cacheBytes).toBeGreaterThan(0)
-  expect(log.stats().cacheBytes).toBeLessThanOrEqual(3_000)
+  expect(log.stats().cacheBytes).toBeLessThanOrEqual(12_000)
 })
 
 /** Two shards of two records in segment-2, two records in hot files. */

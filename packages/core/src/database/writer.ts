@@ -1,0 +1,171 @@
+import { valueBytes } from '../codec/value-size.js'
+import { uuidSource } from '../document/uuid.js'
+import { acceptDocument, acceptId, acceptRev } from '../document/validate.js'
+import { ConflictError, DocumentInvalidError, MynahError, UnreachableError } from '../errors.js'
+import { type CommitQueue, GROUP_BYTES, GROUP_IDS } from './commit-queue.js'
+import type { Context } from './context.js'
+import {
+  type Document,
+  type Input,
+  type Outcome,
+  type PutOptions,
+  REMOVE,
+  type ReadOptions,
+  type Ref,
+  type Stored,
+} from './documents.js'
+import type { PutIntent } from './plan.js'
+import { assemble, type Reader } from './reader.js'
+
+type Maybe<T> = T | Promise<T>
+
+/** The application's writes: accepted and copied at once, then planned and committed in the queue. */
+export class Writer {
+  readonly #context: Context
+  readonly #queue: CommitQueue
+  readonly #reader: Reader
+  readonly #newId: () => string
+
+  constructor(context: Context, queue: CommitQueue, reader: Reader) {
+    this.#context = context
+    this.#queue = queue
+    this.#reader = reader
+    this.#newId = uuidSource(context.env)
+  }
+
+  async put<T extends object>(doc: T, options: PutOptions): Promise<Stored<T>> {
+    options.signal?.throwIfAborted()
+    return this.#put<T>(this.#intent(doc, options))
+  }
+
+  async #put<T extends object>(intent: PutIntent): Promise<Stored<T>> {
+    const rev = await this.#queue.submit({
+      ids: [intent.id],
+      bytes: intent.bytes,
+      sync: this.#context.sync,
+      plan: (plan) => plan.put(intent),
+    })
+    return assemble<T>(intent.id, rev, intent.body)
+  }
+
+  async putMany<T extends object>(docs: Iterable<T>, options: PutOptions): Promise<Outcome<T>[]> {
+    options.signal?.throwIfAborted()
+    const intents = Array.from(docs, (doc) => refusable(() => this.#intent(doc, options)))
+    const accepted = intents.filter((intent): intent is PutIntent => !(intent instanceof MynahError))
+    const groups = inGroups(accepted).map((group) => this.#putGroup(group))
+    const revs = (await Promise.all(groups)).flat().values()
+    return intents.map((intent) => {
+      const rev = intent instanceof MynahError ? intent : revs.next().value!
+      if (rev instanceof MynahError) return { ok: false, error: rev }
+      const { id, body } = intent as PutIntent
+      return { ok: true, doc: assemble<T>(id, rev, body) }
+    })
+  }
+
+  /** One outcome for each; where the disk refuses, it is that of all. */
+  async #putGroup(group: readonly PutIntent[]): Promise<(string | MynahError)[]> {
+    try {
+      return await this.#queue.submit({
+        ids: group.map((intent) => intent.id),
+        bytes: group.reduce((sum, intent) => sum + intent.bytes, 0),
+        sync: this.#context.sync,
+        plan: (plan) => group.map((intent) => refusable(() => plan.put(intent))),
+      })
+    } catch (error) {
+      if (error instanceof MynahError) return group.map(() => error)
+      throw error
+    }
+  }
+
+  async update<T extends object = Document>(
+    id: string,
+    change: (doc: Readonly<Stored<T>> | undefined) => Maybe<Input<T> | typeof REMOVE | undefined>,
+    options: { readonly signal?: AbortSignal },
+  ): Promise<Stored<T> | undefined> {
+    for (;;) {
+      options.signal?.throwIfAborted()
+      const before = await this.#forUpdate(id, options)
+      const after = await change(before && (deepFreeze(before) as unknown as Stored<T>))
+      options.signal?.throwIfAborted()
+      if (after === undefined) return before as unknown as Stored<T> | undefined
+      try {
+        if (after === REMOVE) {
+          if (before) await this.delete({ id, rev: before.rev })
+          return undefined
+        }
+        const { id: given, rev: _, ...members } = after as unknown as Document
+        if (given !== undefined && given !== id)
+          throw new DocumentInvalidError('id', `it is not ${JSON.stringify(id)}`)
+        const doc = { ...members, id, ...(before && { rev: before.rev }) }
+        return await this.#put<T>({ ...this.#intent(doc, {}), repeatable: false })
+      } catch (error) {
+        if (!(error instanceof ConflictError)) throw error
+      }
+    }
+  }
+
+  /** What an update starts from; nothing, where no mirror answers and the document is not known here. */
+  async #forUpdate(id: string, options: ReadOptions): Promise<Stored | undefined> {
+    try {
+      const { doc } = await this.#reader.read(id, options)
+      const leaves = (await this.#context.index.get(id))?.leaves ?? []
+      // What is held may be older than what is known: nothing can be put on it.
+      if (doc && !leaves.some((leaf) => leaf.rev === doc.rev)) throw new UnreachableError(id)
+      return doc
+    } catch (error) {
+      if (error instanceof UnreachableError && (await this.#context.index.get(id)) === undefined)
+        return undefined
+      throw error
+    }
+  }
+
+  async delete(target: string | Ref): Promise<Ref | undefined> {
+    const id = acceptId(typeof target === 'string' ? target : target.id)
+    const named = typeof target === 'string' ? undefined : acceptRev(target.rev)
+    const rev = await this.#queue.submit({
+      ids: [id],
+      bytes: 0,
+      sync: this.#context.sync,
+      plan: (plan) => plan.delete(id, named),
+    })
+    return rev === undefined ? undefined : { id, rev }
+  }
+
+  #intent(doc: object, options: PutOptions): PutIntent {
+    const { id = this.#newId(), rev, body } = acceptDocument(doc)
+    return { id, rev, body, bytes: valueBytes(body), overwrite: options.overwrite === true, repeatable: true }
+  }
+}
+
+/** In order, each of a size that one commit group takes. */
+function inGroups(intents: readonly PutIntent[]): PutIntent[][] {
+  const groups: PutIntent[][] = []
+  let bytes = 0
+  for (const intent of intents) {
+    const last = groups.at(-1)
+    if (last && last.length < GROUP_IDS && bytes < GROUP_BYTES) last.push(intent)
+    else {
+      groups.push([intent])
+      bytes = 0
+    }
+    bytes += intent.bytes
+  }
+  return groups
+}
+
+function refusable<R>(run: () => R): R | MynahError {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof MynahError) return error
+    throw error
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) {
+    Object.freeze(value)
+    for (const item of Object.values(value)) deepFreeze(item)
+  }
+  return value
+}
