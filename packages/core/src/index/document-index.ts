@@ -1,10 +1,8 @@
 import { LRUCache } from 'lru-cache'
-import { MalformedBytes } from '../bytes/byte-reader.js'
 import { compareUtf8 } from '../bytes/compare.js'
 import type { Leaf } from '../document/tree.js'
 import type { Env } from '../env/env.js'
-import { IndexCorruptError } from '../errors.js'
-import { checkedValue, withChecksum } from './checksum.js'
+import { checkedValue, parseValue, withChecksum } from './checksum.js'
 import { decodeEntry, decodeRev, type Entry, encodeEntry, encodeRev } from './entry.js'
 import { entryId, entryKey, historyKey, historyRange, historySeq, noteKey, rootKey } from './keys.js'
 import type { DerivedStore } from './level.js'
@@ -70,7 +68,10 @@ export class DocumentIndex {
   /** @throws IndexCorruptError when the root is damaged */
   static async open(options: DocumentIndexOptions): Promise<DocumentIndex> {
     const stored = await options.store.get(rootKey)
-    return new DocumentIndex(options, stored === undefined ? emptyRoot : parse(rootKey, stored, decodeRoot))
+    return new DocumentIndex(
+      options,
+      stored === undefined ? emptyRoot : parseValue(rootKey, stored, decodeRoot),
+    )
   }
 
   /** What the index knows of itself, with what is not written yet. */
@@ -103,7 +104,7 @@ export class DocumentIndex {
     const key = entryKey(id)
     const value = this.#store.getSync(key)
     if (value === undefined) return undefined
-    const entry = parse(key, value, decodeEntry)
+    const entry = parseValue(key, value, decodeEntry)
     this.#cache.set(id, entry)
     return entry
   }
@@ -131,7 +132,7 @@ export class DocumentIndex {
         // What was applied, or flushed out of the overlay, meanwhile may be newer than what was read.
         if (version !== this.#version) again.push(id)
         else if (values[i] !== undefined) {
-          const entry = parse(keys[i]!, values[i], decodeEntry)
+          const entry = parseValue(keys[i]!, values[i], decodeEntry)
           this.#cache.set(id, entry)
           found.set(id, entry)
         }
@@ -216,7 +217,7 @@ export class DocumentIndex {
       (some) => some ?? [],
     )
     for await (const [key, value] of this.#store.iterator(historyRange(id))) {
-      rows.set(historySeq(key), parse(key, value, decodeRev))
+      rows.set(historySeq(key), parseValue(key, value, decodeRev))
     }
     for (const row of inRam) rows.set(row.seq, row.rev)
     return [...rows].map(([seq, rev]) => ({ seq, rev })).sort((a, b) => b.seq - a.seq)
@@ -242,7 +243,7 @@ export class DocumentIndex {
         if (fresh[next] === id) {
           next += 1
           yield [id, newer.get(id)!]
-        } else yield [id, parse(key, value, decodeEntry)]
+        } else yield [id, parseValue(key, value, decodeEntry)]
       }
       for (; next < fresh.length; next++) yield [fresh[next]!, newer.get(fresh[next]!)!]
     } finally {
@@ -291,16 +292,5 @@ export class DocumentIndex {
   async #read(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     if (keys.length > SYNC_LOOKUPS || !this.#looksUpNow) return this.#store.getMany([...keys])
     return keys.map((key) => this.#store.getSync(key))
-  }
-}
-
-function parse<T>(key: Uint8Array, bytes: Uint8Array, decode: (value: Uint8Array) => T): T {
-  const value = checkedValue(key, bytes)
-  if (value === undefined) throw new IndexCorruptError('a value does not match its checksum')
-  try {
-    return decode(value)
-  } catch (cause) {
-    if (cause instanceof MalformedBytes) throw new IndexCorruptError(cause.message, { cause })
-    throw cause
   }
 }
