@@ -55,7 +55,7 @@ export class Mirror {
 
   /** Everything here up to this seq was answered for by the mirror. */
   pushed(): number {
-    return this.progress?.push.current?.source.seq ?? 0
+    return this.progress?.pushedSeq ?? 0
   }
 
   /** Seqs of the mirror that are not pulled yet. */

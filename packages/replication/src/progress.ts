@@ -18,6 +18,7 @@ export class Progress {
   #parked: readonly Parked[]
   #pull: Track
   #covered: boolean
+  #skippedSeq = 0
 
   private constructor(
     replica: Replica,
@@ -46,16 +47,25 @@ export class Progress {
     return new Progress(replica, databaseId, { push, complete, first }, parked)
   }
 
-  /** Moves the push past what it will not send, as far as that shows without asking the mirror. */
+  /**
+   * Counts what the push will not send as pushed, as far as that shows without asking the mirror. The checkpoint stays:
+   * its target may be older than what was skipped.
+   */
   async skipStubs(): Promise<void> {
     for (;;) {
-      const { current } = this.push
-      if (current === undefined || this.#replica.position().seq <= current.source.seq) return
-      const page = await this.#replica.feed({ since: current.source.seq, bodies: true })
+      const since = this.pushedSeq
+      if (this.push.current === undefined || this.#replica.position().seq <= since) return
+      const page = await this.#replica.feed({ since, bodies: true })
       if (page.records.some(({ kind }) => kind === 'revision')) return
-      this.push.advance({ source: page.position, target: current.target })
+      this.#skippedSeq = page.position.seq
       if (!page.more) return
     }
+  }
+
+  /** Nothing up to this seq is left to be pushed. */
+  get pushedSeq(): number {
+    const { current } = this.push
+    return current === undefined ? 0 : Math.max(current.source.seq, this.#skippedSeq)
   }
 
   get pull(): Track {
@@ -84,7 +94,10 @@ export class Progress {
     const answers = [...holds]
     const push = this.push.current !== undefined && answers.shift() === false
     const pull = this.#pull.current !== undefined && answers.shift() === false
-    if (push) this.push.forget()
+    if (push) {
+      this.push.forget()
+      this.#skippedSeq = 0
+    }
     if (pull) this.#pull.forget()
     if (pull) this.#pull = this.#first
     return push || pull

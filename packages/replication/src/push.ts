@@ -96,15 +96,15 @@ export class Push {
     const { replica, client } = this.#options
     const held = records.filter(({ kind }) => kind === 'revision')
     const asked = held.filter(({ origin }) => this.#asking || origin !== replica.id)
-    if (asked.length === 0) return held
     const known = new Set<LogRecord>()
     for (let start = 0; start < asked.length; start += wireLimits.missingLeaves) {
       const chunk = asked.slice(start, start + wireLimits.missingLeaves)
       const missing = await client.missing(chunk, signal)
       for (const [index, record] of chunk.entries()) if (missing[index] === false) known.add(record)
     }
-    // What the mirror knows, it may have learned since the last answer: the checkpoint must name a place after that.
-    if (known.size > 0) this.#seen = (await this.#verified(signal)).position
+    // What the mirror knows, and what came from there as a stub, it may have learned since the last answer: the checkpoint
+    // must name a place after that.
+    if (known.size > 0 || held.length < records.length) this.#seen = (await this.#verified(signal)).position
     return held.filter((record) => !known.has(record))
   }
 

@@ -127,6 +127,37 @@ describe('checkpoints', () => {
     expect(await mirror.database.count()).toBe(11)
   })
 
+  test('a mirror restored from an old copy gets a body back that a peer only read', async () => {
+    const folder = await rig.folder()
+    const db = await rig.database()
+    const gone = await rig.database()
+    const mirror = await MemoryMirror.with(await rig.database('mirror', folder))
+    const env = new ManualEnv()
+    const replication = await rig.replicate(db, mirror, { env })
+    await db.put({ id: 'first' })
+    await replication.sync()
+    replication.pause()
+    await until(() => mirror.streams === 0)
+    await mirror.database.close()
+    const old = await rig.copy(folder)
+    mirror.replace(await rig.database('mirror', folder))
+    replication.resume()
+
+    const writer = await rig.replicate(gone, mirror)
+    await gone.put({ id: 'doc', v: 'precious' })
+    await writer.synced()
+    await writer.close()
+    await replication.sync()
+    await until(() => isQuiet(replication))
+    const doc = await db.get('doc')
+    expect(doc).toMatchObject({ v: 'precious' })
+
+    mirror.replace(await rig.database('mirror', old))
+    await until(() => !isLive(replication))
+    await recover(env, replication, () => isLive(replication) && isQuiet(replication))
+    expect(await mirror.database.get('doc')).toEqual(doc)
+  })
+
   test('a peer restored from an old copy gets its own writes back', async () => {
     const folder = await rig.folder()
     const first = await rig.database('peer', folder)
