@@ -5,6 +5,9 @@ import type { Log } from '../log/log.js'
 import type { LogRecord } from '../log/record.js'
 import { pathOf, readable } from './ancestry.js'
 
+/** Where a revision was written, when damage took the record that said so. */
+export const unknownOrigin = '0'.repeat(32)
+
 /** A document at its newest change. */
 export interface ChangedDocument {
   readonly seq: number
@@ -38,6 +41,8 @@ export async function* changedDocuments(
       const entry = entries.get(record.id)
       if (entry && changeSeq(entry) === seq) documents.push({ seq, id: record.id, entry })
     }
+    // Who drops out here for a newer change must not come back as it was, behind the position that is given out.
+    if (log.synced < log.head) await log.sync()
     yield { documents, seq: batch.at(-1)?.seq ?? since }
   }
 }
@@ -62,7 +67,7 @@ export async function leafRecord(
     path,
     deleted: leaf.deleted,
     at: record?.at ?? 0,
-    origin: record?.origin ?? '0'.repeat(32),
+    origin: record?.origin ?? unknownOrigin,
     supplies: false,
     continues: false,
     ...(leaf.bodyHash && { bodyHash: leaf.bodyHash }),

@@ -17,7 +17,7 @@ export async function* watchChanges(
   const { log } = context
   let since = startOf(replica, options.since)
   let left = options.limit ?? Number.POSITIVE_INFINITY
-  const commits = new Commits(replica, options.signal)
+  const commits = new Commits(context, replica, options.signal)
   try {
     while (left > 0) {
       const until = log.synced
@@ -65,22 +65,19 @@ async function* changesBetween(
 
 /** Waits for durable commits. */
 class Commits {
+  readonly #context: Context
   readonly #replica: Replica
   readonly #signal: AbortSignal | undefined
   readonly #stop: () => void
-  #open = true
   #wake: () => void = () => undefined
 
-  constructor(replica: Replica, signal: AbortSignal | undefined) {
+  constructor(context: Context, replica: Replica, signal: AbortSignal | undefined) {
+    this.#context = context
     this.#replica = replica
     this.#signal = signal
     const wake = () => this.#wake()
     const unsubscribe = replica.onCommit(wake)
     signal?.addEventListener('abort', wake)
-    void replica.closed.then(() => {
-      this.#open = false
-      wake()
-    })
     this.#stop = () => {
       unsubscribe()
       signal?.removeEventListener('abort', wake)
@@ -91,7 +88,7 @@ class Commits {
   async past(seq: number): Promise<boolean> {
     for (;;) {
       this.#signal?.throwIfAborted()
-      if (!this.#open) return false
+      if (this.#context.closing) return false
       if (this.#replica.position().seq > seq) return true
       await new Promise<void>((resolve) => {
         this.#wake = resolve

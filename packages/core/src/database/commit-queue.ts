@@ -103,6 +103,7 @@ export class CommitQueue {
 
   async #commit(group: readonly Waiting[]): Promise<void> {
     const { log, index, env, origin } = this.#context
+    if (index.pending > PENDING_ENTRIES_MAX) await index.flush()
     const entries = await index.lookup(group.flatMap(({ work }) => work.ids))
     const plan = new GroupPlan({ origin, at: env.now(), firstSeq: log.head + 1, entries })
     const answers: (() => void)[] = []
@@ -124,6 +125,5 @@ export class CommitQueue {
     if (sync && log.synced < log.head) await log.sync()
     for (const answer of answers) answer()
     if (plan.records.length > 0) this.#committed()
-    if (index.pending > PENDING_ENTRIES_MAX) await index.flush()
   }
 }

@@ -19,4 +19,6 @@ export interface Context {
   mode: 'peer' | 'mirror'
   /** Who fetches bodies that are known and not held; set by replication. */
   source: BodySource | undefined
+  /** Set when the database begins to close. */
+  closing: boolean
 }

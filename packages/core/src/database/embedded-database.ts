@@ -1,4 +1,4 @@
-import { ClosedError, ReadOnlyError } from '../errors.js'
+import { ClosedError, MynahError, ReadOnlyError } from '../errors.js'
 import { watchChanges } from './change-stream.js'
 import { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
@@ -107,12 +107,12 @@ export class EmbeddedDatabase implements Database {
   async get<T extends object = Document>(id: string, options?: ReadOptions): Promise<Stored<T> | undefined> {
     this.#requireOpen()
     const hot = options === undefined ? this.#reader.hot(id) : undefined
-    return (hot ?? (await this.#reader.read(id, options)).doc) as Stored<T> | undefined
+    return (hot ?? (await this.#untilClosed(this.#reader.read(id, options))).doc) as Stored<T> | undefined
   }
 
   async read<T extends object = Document>(id: string, options?: ReadOptions): Promise<Read<T>> {
     this.#requireOpen()
-    return (await this.#reader.read(id, options)) as Read<T>
+    return (await this.#untilClosed(this.#reader.read(id, options))) as Read<T>
   }
 
   async getMany<T extends object = Document>(
@@ -120,7 +120,7 @@ export class EmbeddedDatabase implements Database {
     options?: ReadOptions,
   ): Promise<(Stored<T> | undefined)[]> {
     this.#requireOpen()
-    return (await this.#reader.getMany(ids, options)) as (Stored<T> | undefined)[]
+    return (await this.#untilClosed(this.#reader.getMany(ids, options))) as (Stored<T> | undefined)[]
   }
 
   async *list<T extends object = Document>(range?: ListOptions): AsyncGenerator<Stored<T>> {
@@ -149,7 +149,7 @@ export class EmbeddedDatabase implements Database {
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#requireOpen()
-    return this.#housekeeping.verify(options, this.#queue)
+    return this.#untilClosed(this.#housekeeping.verify(options, this.#queue))
   }
 
   async stats(): Promise<Stats> {
@@ -163,13 +163,25 @@ export class EmbeddedDatabase implements Database {
   }
 
   async #close(): Promise<void> {
+    this.#context.closing = true
     this.#announceClose()
+    this.#tell()
     await this.#queue.close()
     await this.#housekeeping.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** A store that is closed under a read fails in its own words. */
+  async #untilClosed<R>(run: Promise<R>): Promise<R> {
+    try {
+      return await run
+    } catch (error) {
+      if (this.#closed && !(error instanceof MynahError)) throw new ClosedError()
+      throw error
+    }
   }
 
   #requireOpen(): void {
@@ -188,13 +200,17 @@ export class EmbeddedDatabase implements Database {
       this.#syncing = true
       env.setTimer(() => void this.#syncRelaxed(), RELAXED_SYNC_MS)
     }
-    if (log.synced > this.#told) {
-      this.#told = log.synced
-      const position = this.replica.position()
-      for (const listener of this.#listeners) listener(position)
-    }
     // What could not be written stays in RAM and in the log, and is tried again with the next flush.
     if (index.flushDue) void index.flush().catch(() => undefined)
+    if (log.synced > this.#told) {
+      this.#told = log.synced
+      this.#tell()
+    }
+  }
+
+  #tell(): void {
+    const position = this.replica.position()
+    for (const listener of this.#listeners) listener(position)
   }
 
   async #syncRelaxed(): Promise<void> {

@@ -111,6 +111,7 @@ async function openLocked(
     sync: options.durability !== 'relaxed',
     mode: manifest.data.mode,
     source: undefined,
+    closing: false,
   }
   return new EmbeddedDatabase(context, housekeeping(context, home, storage, lock))
 }

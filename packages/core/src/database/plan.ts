@@ -57,10 +57,18 @@ export class GroupPlan {
   put(intent: PutIntent): string {
     const leaves = this.leaves(intent.id)
     const parent = intent.overwrite ? leaves[0] : this.#parentOf(intent, leaves)
-    if (parent === 'retry') return deriveRev(intent.rev, false, intent.body)
-    if (parent && !parent.deleted && sameBody(parent, intent.body)) return parent.rev
+    if (parent === 'retry') return this.#again(intent, deriveRev(intent.rev, false, intent.body), intent.rev)
+    if (parent && !parent.deleted && sameBody(parent, intent.body))
+      return this.#again(intent, parent.rev, parent.parent)
     const rev = deriveRev(parent?.rev, false, intent.body)
     this.#write(intent.id, rev, parent?.rev, false, intent.body)
+    return rev
+  }
+
+  /** A revision that is a leaf already: nothing new, unless its body was known and not held. */
+  #again(intent: PutIntent, rev: string, parent: string | undefined): string {
+    const leaf = this.leaves(intent.id).find((one) => one.rev === rev)
+    if (leaf?.bodySeq === 0) this.#write(intent.id, rev, parent, false, intent.body, leaf)
     return rev
   }
 
@@ -106,7 +114,8 @@ export class GroupPlan {
     })
     if (plan.result === 'known' || plan.result === 'detached') return plan
     if (plan.result === 'supplied') {
-      this.#add({ ...record, path: [], at: this.#at, supplies: true, continues: false })
+      // The parent stays: a native rev is derived from it when the record is read.
+      this.#add({ ...record, path: record.path.slice(0, 1), at: this.#at, supplies: true, continues: false })
       return plan
     }
     const others = leaves.filter((leaf) => !leaf.deleted && !plan.path.includes(leaf.rev))
@@ -131,7 +140,15 @@ export class GroupPlan {
     return { changes, superseded: this.#superseded, seq: this.lastSeq }
   }
 
-  #write(id: string, rev: string, parent: string | undefined, deleted: boolean, body: Fields): void {
+  /** A revision of our own; one that gives a leaf that is known its body, where `supplied` is that leaf. */
+  #write(
+    id: string,
+    rev: string,
+    parent: string | undefined,
+    deleted: boolean,
+    body: Fields,
+    supplied?: Leaf,
+  ): void {
     this.#add({
       kind: 'revision',
       id,
@@ -140,8 +157,9 @@ export class GroupPlan {
       deleted,
       at: this.#at,
       origin: this.#origin,
-      supplies: false,
+      supplies: supplied !== undefined,
       continues: false,
+      ...(supplied?.bodyHash && { bodyHash: supplied.bodyHash }),
       body,
     })
   }
@@ -153,6 +171,8 @@ export class GroupPlan {
 
   #follow(seq: number, record: LogRecord): void {
     const before = this.#entries.get(record.id)
+    // A body for a leaf that damage made unknown.
+    if (before === undefined && record.supplies) return
     if (!this.#before.has(record.id)) this.#before.set(record.id, before)
     const { leaves, superseded } = applyRecord(before?.leaves ?? [], seq, record)
     this.#entries.set(record.id, { leaves })
@@ -163,7 +183,7 @@ export class GroupPlan {
   static replay(records: readonly Sequenced[], entries: Map<string, Entry>): IndexCommit {
     const plan = new GroupPlan({ origin: '', at: 0, firstSeq: 0, entries })
     for (const { seq, record } of records) plan.#follow(seq, record)
-    return { ...plan.commit(), seq: records.at(-1)!.seq }
+    return { ...plan.commit(), seq: records.at(-1)?.seq ?? 0 }
   }
 }
 

@@ -95,7 +95,13 @@ export class Reader {
       return leaf && !leaf.deleted && leaf.bodySeq === 0 ? [named(id, leaf)] : []
     })
     if (missing.length === 0) return
-    await this.#ask(options, async (signal) => this.#keep(await source.fetch(missing, { signal })))
+    try {
+      await this.#ask(options, async (signal) => this.#keep(await source.fetch(missing, { signal })))
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      // Each read then tells what it has.
+      if (!(error instanceof MynahError)) throw error
+    }
   }
 
   async *list(options: ListOptions = {}): AsyncGenerator<Stored> {
@@ -161,20 +167,31 @@ export class Reader {
     return stale
   }
 
-  /** Asks a mirror for one leaf, or for all of the document, keeps the answer, and gives the winner as it is then. */
+  /**
+   * Asks a mirror for one leaf, or for all of the document, keeps the answer, and gives the winner as it is then. Where
+   * the mirror has gone on from that leaf, it is asked for all.
+   */
   async #fetch(id: string, leaf: Leaf | undefined, source: BodySource, signal: AbortSignal): Promise<Found> {
-    const records = leaf
-      ? await source.fetch([named(id, leaf)], { signal })
-      : await source.fetchDocument(id, { signal })
-    await this.#keep(records)
-    const winner = (await this.#context.index.get(id))?.leaves[0]
-    const about = { current: true, from: 'mirror', asOf: new Date(this.#context.env.now()) } as const
+    const { index, env } = this.#context
+    const asked = leaf ? source.fetch([named(id, leaf)], { signal }) : source.fetchDocument(id, { signal })
+    const records = await asked
+    const { outcomes } = await this.#keep(records)
+    const winner = (await index.get(id))?.leaves[0]
+    const asOf = leaf ? this.#asOf(id) : new Date(env.now())
+    const about = { current: true, from: 'mirror', asOf } as const
     if (winner === undefined) return about
     const found = await this.#held(id, winner, about)
     if (found) return found
     // The log may have lost what the index says it holds.
-    const fetched = records.find((record) => record.rev === winner.rev && record.body !== undefined)
+    const fetched = records.find(
+      (record, i) =>
+        record.id === id &&
+        record.rev === winner.rev &&
+        record.body !== undefined &&
+        outcomes[i]?.result !== 'refused',
+    )
     if (fetched) return { rev: winner.rev, body: plain(fetched), ...about }
+    if (leaf) return this.#fetch(id, undefined, source, signal)
     throw new UnreachableError(id)
   }
 
@@ -203,8 +220,8 @@ export class Reader {
       if (found) return found
     }
     if (leaves.length === 0) return undefined
-    for (const { seq, rev } of await index.history(id)) {
-      const record = await readable(log, seq)
+    for (const { bodySeq, rev } of await index.history(id)) {
+      const record = bodySeq === 0 ? undefined : await readable(log, bodySeq)
       if (record?.body !== undefined && !record.deleted) return { rev, body: plain(record), ...about }
     }
     return undefined
@@ -212,8 +229,10 @@ export class Reader {
 
   async #revision(id: string, rev: string, options: ReadOptions): Promise<Found> {
     const { index, log, source } = this.#context
-    const leaf = (await index.get(id))?.leaves.find((one) => one.rev === rev)
-    const about = { current: true, from: 'local', asOf: this.#asOf(id) } as const
+    const leaves = (await index.get(id))?.leaves ?? []
+    const leaf = leaves.find((one) => one.rev === rev)
+    const current = leaf !== undefined && leaf === leaves[0] && this.#covers(id)
+    const about = { current, from: 'local', asOf: this.#asOf(id) } as const
     if (leaf) {
       const found = await this.#held(id, leaf, about)
       if (found || options.freshness === 'local') return found ?? { ...about, current: false }
@@ -227,7 +246,7 @@ export class Reader {
       })
     }
     const row = (await index.history(id)).find((one) => one.rev === rev)
-    const record = row && (await log.read(row.seq))
+    const record = row && row.bodySeq !== 0 ? await log.read(row.bodySeq) : undefined
     return record?.body !== undefined && !record.deleted ? { rev, body: plain(record), ...about } : about
   }
 

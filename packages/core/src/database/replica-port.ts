@@ -20,6 +20,8 @@ import type {
 } from './replica.js'
 
 const PAGE_BYTES = 1024 * 1024
+/** Bytes of bodies past which the other leaves of a document are told as stubs. */
+const LEAVES_BYTES = 16 * 1024 * 1024
 
 /** The `Replica` port of an open database. */
 export class ReplicaPort implements Replica {
@@ -83,10 +85,9 @@ export class ReplicaPort implements Replica {
   }
 
   async missing(leaves: readonly LeafRef[]): Promise<readonly boolean[]> {
-    const { log, index } = this.#context
-    // 'Known' is an answer only for what is durable.
-    if (log.synced < log.head) await log.sync()
+    const { index } = this.#context
     const entries = await index.lookup([...new Set(leaves.map(({ id }) => id))])
+    await this.#durable()
     return leaves.map((wanted) => {
       const leaf = entries.get(wanted.id)?.leaves.find(isLeaf(wanted))
       return leaf === undefined || leaf.bodySeq === 0
@@ -109,17 +110,32 @@ export class ReplicaPort implements Replica {
       const record = await this.#record(ref.id, leaf, options.whole === true)
       if (record.body !== undefined) records.push(record)
     }
+    await this.#durable()
     return records
   }
 
   async leaves(id: string): Promise<readonly LogRecord[]> {
-    const entry = await this.#context.index.get(id)
-    return Promise.all((entry?.leaves ?? []).map((leaf) => this.#record(id, leaf, true)))
+    const { log, index } = this.#context
+    const records: LogRecord[] = []
+    let bytes = 0
+    for (const leaf of (await index.get(id))?.leaves ?? []) {
+      const record = await leafRecord(log, index, id, leaf, { bodies: bytes < LEAVES_BYTES, since: 0 })
+      bytes += valueBytes(record.body ?? null)
+      records.push(record)
+    }
+    await this.#durable()
+    return records
   }
 
   #record(id: string, leaf: Leaf, whole: boolean): Promise<LogRecord> {
     const { log, index } = this.#context
     return leafRecord(log, index, id, leaf, { bodies: true, since: whole ? 0 : leaf.seq })
+  }
+
+  /** What is told to others must not be lost here: what was found before this call is durable after it. */
+  async #durable(): Promise<void> {
+    const { log } = this.#context
+    if (log.synced < log.head) await log.sync()
   }
 
   onCommit(listener: (position: Position) => void): () => void {

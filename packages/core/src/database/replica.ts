@@ -113,7 +113,7 @@ export interface Replica {
   merge(records: readonly LogRecord[], options?: MergeOptions): Promise<MergeReport>
   /** Those of the leaves whose bodies are held, with them; with whole paths when asked. */
   bodies(leaves: readonly LeafRef[], options?: { readonly whole?: boolean }): Promise<readonly LogRecord[]>
-  /** All leaves of a document, with bodies where held, and whole paths. */
+  /** All leaves of a document, the winner first, with whole paths, and bodies where held: of a huge one not all. */
   leaves(id: string): Promise<readonly LogRecord[]>
   /** Calls after each durable commit, with the new position; returns the way to stop. */
   onCommit(listener: (position: Position) => void): () => void

@@ -102,11 +102,7 @@ async function rebuildIndex(
 async function indexFault(context: Context, signal?: AbortSignal): Promise<string | undefined> {
   const { index } = context
   try {
-    await index.flush()
-    const { root } = index
-    const counted = await index.recount(signal)
-    // Commits that came meanwhile make the two incomparable: ask again.
-    if (index.root !== root) return indexFault(context, signal)
+    const { counted, kept: root } = await index.recount(signal)
     const same =
       counted.ids === root.ids &&
       counted.documents === root.documents &&

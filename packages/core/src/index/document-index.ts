@@ -2,11 +2,12 @@ import { LRUCache } from 'lru-cache'
 import { compareUtf8 } from '../bytes/compare.js'
 import type { Leaf } from '../document/tree.js'
 import type { Env } from '../env/env.js'
+import { MynahError, StorageError } from '../errors.js'
 import { checkedValue, parseValue, withChecksum } from './checksum.js'
-import { decodeEntry, decodeRev, type Entry, encodeEntry, encodeRev } from './entry.js'
+import { decodeEntry, decodeHistory, type Entry, encodeEntry, encodeHistory } from './entry.js'
 import { entryId, entryKey, historyKey, historyRange, historySeq, noteKey, rootKey } from './keys.js'
 import type { DerivedStore } from './level.js'
-import { Overlay } from './overlay.js'
+import { type HistoryRow, Overlay } from './overlay.js'
 import { type IdRange, inRange, keyBounds } from './range.js'
 import { decodeRoot, type EntryChange, emptyRoot, encodeRoot, nextRoot, type Root } from './root.js'
 
@@ -155,7 +156,7 @@ export class DocumentIndex {
       overlay.entries.set(id, after)
       if (before) this.#cache.delete(id)
     }
-    for (const { id, leaf } of commit.superseded) overlay.addHistory(id, [{ seq: leaf.seq, rev: leaf.rev }])
+    for (const { id, leaf } of commit.superseded) overlay.addHistory(id, leaf)
     overlay.root = nextRoot(overlay.root, commit.changes, commit.seq)
   }
 
@@ -188,7 +189,8 @@ export class DocumentIndex {
     } catch (error) {
       overlay.add(this.#overlay)
       this.#overlay = overlay
-      throw error
+      if (error instanceof MynahError) throw error
+      throw new StorageError('the index', 'write', { cause: error })
     } finally {
       this.#flushing = undefined
     }
@@ -204,23 +206,24 @@ export class DocumentIndex {
     }
     for (const [id, entry] of overlay.entries) await put(entryKey(id), encodeEntry(entry))
     for (const [id, rows] of overlay.history) {
-      for (const { seq, rev } of rows) await put(historyKey(id, seq), encodeRev(rev))
+      for (const { seq, rev, bodySeq } of rows) await put(historyKey(id, seq), encodeHistory(rev, bodySeq))
     }
     await put(rootKey, encodeRoot(overlay.root))
     await batch.write({ sync: true } as object)
   }
 
   /** Superseded revisions of a document that have records of their own, the newest first. @throws IndexCorruptError */
-  async history(id: string): Promise<{ readonly seq: number; readonly rev: string }[]> {
-    const rows = new Map<number, string>()
+  async history(id: string): Promise<HistoryRow[]> {
+    const rows = new Map<number, HistoryRow>()
     const inRam = [this.#flushing?.history.get(id), this.#overlay.history.get(id)].flatMap(
       (some) => some ?? [],
     )
     for await (const [key, value] of this.#store.iterator(historyRange(id))) {
-      rows.set(historySeq(key), parseValue(key, value, decodeRev))
+      const seq = historySeq(key)
+      rows.set(seq, { seq, ...parseValue(key, value, decodeHistory) })
     }
-    for (const row of inRam) rows.set(row.seq, row.rev)
-    return [...rows].map(([seq, rev]) => ({ seq, rev })).sort((a, b) => b.seq - a.seq)
+    for (const row of inRam) rows.set(row.seq, row)
+    return [...rows.values()].sort((a, b) => b.seq - a.seq)
   }
 
   /** Entries in order of the ids' UTF-8 bytes, as they are when the iteration begins. @throws IndexCorruptError */
@@ -264,15 +267,16 @@ export class DocumentIndex {
     await this.#store.put(key, withChecksum(key, new TextEncoder().encode(text)), { sync: true } as object)
   }
 
-  /** Counts and sum computed from every stored entry, each checked. @throws IndexCorruptError */
-  async recount(signal?: AbortSignal): Promise<Root> {
-    let root = emptyRoot
-    const { seq } = this.root
+  /** Counts and sum computed from every entry, each checked, and those kept at the time. @throws IndexCorruptError */
+  async recount(signal?: AbortSignal): Promise<{ readonly counted: Root; readonly kept: Root }> {
+    let counted = emptyRoot
+    // The iteration begins in this turn, so that it sees just what this root counts.
+    const kept = this.root
     for await (const [id, after] of this.range({})) {
       signal?.throwIfAborted()
-      root = nextRoot(root, [{ id, before: undefined, after }], seq)
+      counted = nextRoot(counted, [{ id, before: undefined, after }], kept.seq)
     }
-    return root
+    return { counted, kept }
   }
 
   async close(): Promise<void> {

@@ -51,19 +51,20 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   return { leaves }
 }
 
-/** The bytes of a rev: a byte that tells digests of 16 bytes (0) from text (4), the generation, the digest. */
-export function encodeRev(rev: string): Uint8Array {
+/** The bytes of a history row: the rev, then the seq of its body as a varint, 0 when it was not held. */
+export function encodeHistory(rev: string, bodySeq: number): Uint8Array {
   writer.clear()
   writeParent(rev)
+  writer.varint(bodySeq)
   return writer.finish()
 }
 
 /** @throws MalformedBytes */
-export function decodeRev(bytes: Uint8Array): string {
+export function decodeHistory(bytes: Uint8Array): { readonly rev: string; readonly bodySeq: number } {
   const reader = new ByteReader(bytes)
-  const rev = readRev(reader, reader.u8())
+  const row = { rev: readRev(reader, reader.u8()), bodySeq: reader.varint() }
   reader.end()
-  return rev
+  return row
 }
 
 function writeLeaf(leaf: Leaf): void {

@@ -5,7 +5,7 @@ import { ByteWriter } from '../bytes/byte-writer.js'
  *
  *   0  'root'                      the watermark, counts and sum
  *   1  id                          the document's entry
- *   2  id, 0x00, seq (8 bytes)     rev of a superseded revision; ids hold no control characters
+ *   2  id, 0x00, seq (8 bytes)     a superseded revision and where its body is; ids hold no control characters
  *   3  name                        checkpoints and what is parked beside them
  *
  * Every value ends with the CRC-32 of key and value: 4 bytes, big-endian.

@@ -5,6 +5,8 @@ import { emptyRoot, type Root } from './root.js'
 export interface HistoryRow {
   readonly seq: number
   readonly rev: string
+  /** Where its body is; 0 when it was not held. */
+  readonly bodySeq: number
 }
 
 /** What the index has taken and the store does not have yet. */
@@ -13,16 +15,17 @@ export class Overlay {
   readonly history = new Map<string, HistoryRow[]>()
   root: Root = emptyRoot
 
-  addHistory(id: string, rows: readonly HistoryRow[]): void {
+  addHistory(id: string, { seq, rev, bodySeq }: HistoryRow): void {
+    const row = { seq, rev, bodySeq }
     const known = this.history.get(id)
-    if (known) known.push(...rows)
-    else this.history.set(id, [...rows])
+    if (known) known.push(row)
+    else this.history.set(id, [row])
   }
 
   /** Takes what is newer on top. */
   add(newer: Overlay): void {
     for (const [id, entry] of newer.entries) this.entries.set(id, entry)
-    for (const [id, rows] of newer.history) this.addHistory(id, rows)
+    for (const [id, rows] of newer.history) for (const row of rows) this.addHistory(id, row)
     this.root = newer.root
   }
 }

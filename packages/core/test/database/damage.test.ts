@@ -33,7 +33,7 @@ test('a lost record is named, its document known and owed, its history renamed, 
 
   const again = await open(location)
   const stats = await again.stats()
-  expect(stats).toMatchObject({ documents: 11, seq: 11, notHeld: 1, lostRecords: 1 })
+  expect(stats).toMatchObject({ documents: 11, seq: 12, notHeld: 1, lostRecords: 1 })
   const lost: string[] = []
   for await (const { id } of again.list()) lost.push(id)
   const gone = Array.from({ length: 11 }, (_, i) => `d${i}`).filter((id) => !lost.includes(id))
@@ -56,7 +56,15 @@ test('a lost record is named, its document known and owed, its history renamed, 
   expect(await third.get(gone[0]!)).toEqual(await peer.get(gone[0]!))
   expect(await third.stats()).toMatchObject({ documents: 12, notHeld: 0 })
   expect((await third.stats()).root.count).toBe(12)
+  const told = await replicaOf(third).feed({ since: 0, bodies: true })
+  expect(told.records.map(({ id, kind }) => [id, kind])).toContainEqual([gone[0]!, 'revision'])
+  const { root } = await third.stats()
   await third.close()
+  await rm(join(location, 'index-1'), { recursive: true })
+  const fourth = await open(location)
+  expect((await fourth.stats()).root).toEqual(root)
+  expect(await fourth.get(gone[0]!)).toEqual(await peer.get(gone[0]!))
+  await fourth.close()
   await peer.close()
 })
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { MalformedBytes } from '../../src/bytes/byte-reader.js'
 import { toHex } from '../../src/bytes/hex.js'
 import type { Leaf } from '../../src/document/tree.js'
-import { decodeEntry, decodeRev, encodeEntry, encodeRev } from '../../src/index/entry.js'
+import { decodeEntry, decodeHistory, encodeEntry, encodeHistory } from '../../src/index/entry.js'
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 const native = bytes(16).map(toHex)
@@ -38,10 +38,10 @@ test('an entry comes back from its bytes', () => {
   )
 })
 
-test('a rev comes back from its bytes', () => {
+test('a history row comes back from its bytes', () => {
   fc.assert(
-    fc.property(rev, (given) => {
-      expect(decodeRev(encodeRev(given))).toBe(given)
+    fc.property(rev, seq, (given, bodySeq) => {
+      expect(decodeHistory(encodeHistory(given, bodySeq))).toEqual({ rev: given, bodySeq })
     }),
   )
 })
