@@ -58,7 +58,8 @@ export interface SessionOptions {
  *   live         position of the mirror past the pull's   a pull is demanded, after the push in flight (it may be its echo)
  *                no byte of the stream for 45 s           failure
  *                the mirror's history is another          failure; the next session asks for the checkpoints again
- *   any          a request fails or is not answered by    failure: all that is in flight is aborted, what is being
+ *   any          what comes of a pull is no answer        failure, after one more push
+ *                a request fails or is not answered by    failure: all that is in flight is aborted, what is being
  *                the protocol; the stream ends            merged is waited for; the session is over
  *                aborted (pause, close, mirror removed)   the same
  *
@@ -128,7 +129,7 @@ export class Session {
     const tasks: Promise<never>[] = [this.#serve(this.#pushes, push, signal)]
     if (!pushesOnly(scope)) {
       tasks.push(this.#serve(this.#pulls, this.#pullOf(progress), signal))
-      tasks.push(this.#watch(push, progress, signal))
+      tasks.push(this.#afterPush(this.#watch(push, progress, signal), signal))
     }
     tasks.push(this.#catchUp(signal))
     observer.onConnected()
@@ -145,9 +146,22 @@ export class Session {
   #serve(demand: Demand, work: Push | Pull, signal: AbortSignal): Promise<never> {
     return demand.serve(async () => {
       this.#options.observer.onStatus()
-      await work.run(signal)
+      const run = work.run(signal)
+      await (work instanceof Pull ? this.#afterPush(run, signal) : run)
       this.#options.observer.onStatus()
     }, signal)
+  }
+
+  /** Lets what is written here go out before a failure ends the session: a mirror that cannot be read may still take it. */
+  async #afterPush<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      return await task
+    } catch (error) {
+      // Its own failure is told by who serves it.
+      if (!signal.aborted && !(error instanceof MirrorUnreachableError))
+        await this.#pushes.ask().catch(() => {})
+      throw error
+    }
   }
 
   async #connect(signal: AbortSignal): Promise<{ readonly info: DatabaseInfo; readonly progress: Progress }> {

@@ -3,7 +3,7 @@ import type { MirrorAnswerError } from '@mynah/replication'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualEnv, rounds, until } from './manual-env.js'
 import { address, type Fault } from './memory-mirror.js'
-import { count, isLive, isQuiet, known, Rig, recover } from './rig.js'
+import { count, isLive, isQuiet, known, putMany, Rig, recover } from './rig.js'
 
 let rig: Rig
 beforeEach(() => {
@@ -121,5 +121,19 @@ describe('a mirror that fails', () => {
     await until(() => replication.mirrors()[0]?.state === 'backing-off')
     await env.advance(1_000)
     await until(() => replicaOf(db).position().seq === 1)
+  })
+
+  test('a mirror whose records cannot be read still takes what is written here', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await putMany(db, 'd', 30, 100_000)
+    mirror.fault = (asked) => (asked === 'GET /records' ? 'fail' : undefined)
+    const env = new ManualEnv()
+    const replication = await rig.replicate(db, mirror, { env })
+    await replication.synced()
+    await db.put({ id: 'later' })
+    await recover(env, replication, () => replication.status().ahead === 0)
+    expect(await mirror.database.count()).toBe(31)
+    expect(replication.mirrors()[0]?.error).toMatchObject({ code: 'MYNAH_MIRROR_ANSWER' })
   })
 })
