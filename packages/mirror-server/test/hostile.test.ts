@@ -1,5 +1,15 @@
 import { Readable } from 'node:stream'
-import { encodeLeaves, headers, mediaTypes, wireLimits } from '@mynah/replication/protocol'
+import {
+  decodeFetch,
+  decodeLeaves,
+  decodeMissing,
+  decodePushAnswer,
+  encodeLeaves,
+  headers,
+  MessageInvalidError,
+  mediaTypes,
+  wireLimits,
+} from '@mynah/replication/protocol'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { failureOf, postRecords, push, shardOf, startMirror, startPeer } from './fixture.js'
@@ -75,6 +85,37 @@ describe('a message that is none', () => {
         expect([name, ...(await failureOf(response))]).toEqual([name, 400, 'MYNAH_MESSAGE_INVALID'])
       }
     }
+  })
+
+  test('costs next to nothing, however many values it has', () => {
+    const values = 4 * 1024 * 1024
+    for (const value of [0x80, 0x90]) {
+      const bomb = new Uint8Array(5 + values).fill(value)
+      bomb.set([0xdd, 0, 0x40, 0, 0])
+      const nestedBomb = new Uint8Array([0x91, ...bomb.subarray(0, 5), ...bomb.subarray(5, 100)])
+      const begunMs = performance.now()
+      for (const bytes of [bomb, nestedBomb]) {
+        for (const decode of [
+          decodeLeaves,
+          decodeFetch,
+          decodePushAnswer,
+          (b: Uint8Array) => decodeMissing(b, 2),
+        ]) {
+          expect(() => decode(bytes)).toThrow(MessageInvalidError)
+        }
+      }
+      expect(performance.now() - begunMs).toBeLessThan(100)
+    }
+  })
+
+  test('is refused when it is longer than a message may be', async () => {
+    const { origin } = await startMirror(['a'])
+    const response = await post(
+      `${origin}/v1/a/records/missing`,
+      new Uint8Array(wireLimits.messageBytes + 1),
+      mediaTypes.message,
+    )
+    expect(await failureOf(response)).toEqual([413, 'MYNAH_REQUEST_TOO_LARGE'])
   })
 
   test('of any bytes ends in an answer', async () => {

@@ -39,7 +39,7 @@ async function gather(replica: Replica, items: readonly FetchItem[], whole: bool
 /** Questions about leaves by name: which should be sent, and what is in them. */
 export const leafRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
   const { databases, shardGate, budget } = options
-  takeBytes(fastify, mediaTypes.message, budget)
+  takeBytes(fastify, mediaTypes.message, wireLimits.messageBytes, budget)
 
   const missing = belowRoot(routes.missing)
   fastify.post<DatabaseRequest>(missing, async (request, reply) => {

@@ -50,7 +50,7 @@ function exceptionsOf(outcomes: readonly MergeOutcome[]): readonly PushException
 /** Takes what peers push. The answer says that it is fsynced, so it is sent after the merge and not before. */
 export const pushRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
   const { databases, shardGate, budget } = options
-  takeBytes(fastify, mediaTypes.shard, budget)
+  takeBytes(fastify, mediaTypes.shard, wireLimits.requestBytes, budget)
   fastify.post<DatabaseRequest>(belowRoot(routes.records), async (request, reply) => {
     requireSender(request.headers[headers.database])
     const whole = queryFlag(request.query, 'whole')

@@ -1,5 +1,5 @@
 import type { Env } from '@mynah/core'
-import { type mediaTypes, routes, wireLimits } from '@mynah/replication/protocol'
+import { type mediaTypes, routes } from '@mynah/replication/protocol'
 import type { FastifyInstance } from 'fastify'
 import type { ByteBudget } from '../byte-budget.js'
 import type { Databases } from '../databases.js'
@@ -27,13 +27,13 @@ export function belowRoot(pattern: string): string {
   return pattern.slice(routes.root.length)
 }
 
-/** Takes bodies of one type, as bytes, and of no other. */
+/** Takes bodies of one type, as bytes, at most `bodyLimit` of them, and of no other type. */
 export function takeBytes(
   fastify: FastifyInstance,
   type: (typeof mediaTypes)[keyof typeof mediaTypes],
+  bodyLimit: number,
   budget: ByteBudget,
 ): void {
-  const bodyLimit = wireLimits.requestBytes
   fastify.addContentTypeParser(type, { parseAs: 'buffer', bodyLimit }, (_request, body, done) =>
     done(null, body),
   )

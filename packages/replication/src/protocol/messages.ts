@@ -8,6 +8,11 @@ import { Shape } from './shape.js'
 const NAME_CHARACTERS = 2_048
 const BODY_HASH_BYTES = 32
 
+/** Values of an entry of up to three, and the entry itself. */
+const ENTRY_VALUES = 4
+/** Values of a push answer without its exceptions, generously: members may be added. */
+const ANSWER_VALUES = 64
+
 /** What a mirror says of one of its databases. JSON. */
 export interface DatabaseInfo {
   readonly name: string
@@ -102,7 +107,7 @@ export function encodePushAnswer(answer: PushAnswer): Uint8Array {
 /** @throws MessageInvalidError */
 export function decodePushAnswer(bytes: Uint8Array): PushAnswer {
   const shape = new Shape('push answer')
-  const message = shape.object(shape.msgpack(bytes))
+  const message = shape.object(shape.msgpack(bytes, ANSWER_VALUES + wireLimits.batchRecords * ENTRY_VALUES))
   return {
     position: shape.position(message.position),
     before: shape.count(message.before),
@@ -123,7 +128,7 @@ export function encodeLeaves(leaves: readonly LeafRef[]): Uint8Array {
 export function decodeLeaves(bytes: Uint8Array): readonly LeafRef[] {
   const shape = new Shape('question for missing leaves')
   return shape
-    .array(shape.msgpack(bytes), wireLimits.missingLeaves)
+    .array(shape.msgpack(bytes, 1 + wireLimits.missingLeaves * ENTRY_VALUES), wireLimits.missingLeaves)
     .map((entry) => leafOf(shape, shape.array(entry, 3)))
 }
 
@@ -135,7 +140,7 @@ export function encodeMissing(missing: readonly boolean[]): Uint8Array {
 /** @throws MessageInvalidError also when there are not exactly `length` */
 export function decodeMissing(bytes: Uint8Array, length: number): readonly boolean[] {
   const shape = new Shape('answer about missing leaves')
-  const entries = shape.array(shape.msgpack(bytes), length)
+  const entries = shape.array(shape.msgpack(bytes, 1 + length), length)
   if (entries.length !== length) shape.fail(`${entries.length} answers to ${length} questions`)
   return entries.map((entry) => shape.boolean(entry))
 }
@@ -148,7 +153,8 @@ export function encodeFetch(items: readonly FetchItem[]): Uint8Array {
 /** @throws MessageInvalidError */
 export function decodeFetch(bytes: Uint8Array): readonly FetchItem[] {
   const shape = new Shape('fetch')
-  return shape.array(shape.msgpack(bytes), wireLimits.fetchLeaves).map((entry) => {
+  const message = shape.msgpack(bytes, 1 + wireLimits.fetchLeaves * ENTRY_VALUES)
+  return shape.array(message, wireLimits.fetchLeaves).map((entry) => {
     const fields = shape.array(entry, 3)
     return fields.length === 1 ? { id: shape.text(fields[0], NAME_CHARACTERS) } : leafOf(shape, fields)
   })

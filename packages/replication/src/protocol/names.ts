@@ -48,11 +48,11 @@ export const recordCodes = {
 
 /** Every bound of what travels, in one table. */
 export const wireLimits = {
-  /** Bytes of a request's body. */
+  /** Bytes of a request's body that is a shard. */
   requestBytes: 16 * 1024 * 1024,
   /** Bytes of an answer that is a shard. */
   shardBytes: 64 * 1024 * 1024,
-  /** Bytes of any other answer. */
+  /** Bytes of any other body, of a request or an answer. */
   messageBytes: 4 * 1024 * 1024,
   /** Records in one push. */
   batchRecords: 4_096,

@@ -1,6 +1,7 @@
 import type { Position } from '@mynah/core/replica'
 import { Unpackr } from 'msgpackr'
 import { MessageInvalidError } from '../errors.js'
+import { fitsMessage } from './message-size.js'
 import { wireLimits } from './names.js'
 import { parsePosition } from './position.js'
 
@@ -11,8 +12,12 @@ export class Shape {
     readonly what: string,
   ) {}
 
-  /** A msgpack value; a fresh decoder for each, so that nothing of one sender reaches the next. */
-  msgpack(bytes: Uint8Array): unknown {
+  /**
+   * A msgpack value of at most `valuesMax` values, elements of elements counted; a fresh decoder for each, so that
+   * nothing of one sender reaches the next.
+   */
+  msgpack(bytes: Uint8Array, valuesMax: number): unknown {
+    if (!fitsMessage(bytes, valuesMax)) return this.fail(`not msgpack of at most ${valuesMax} values`)
     try {
       return new Unpackr({ useRecords: false, mapsAsObjects: true }).unpack(bytes)
     } catch (cause) {
