@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { type Database, LockedError, open } from '@mynah/core'
-import { type Replication, replicate } from '@mynah/replication'
+import type { Replication } from '@mynah/replication'
 import { importFile } from './import.js'
 import { startLogger } from './logger.js'
+import { replicateTo } from './replicate-to.js'
 import { Screen } from './screen.js'
 import { bytes, count } from './status-line.js'
 
@@ -93,15 +94,6 @@ async function openDatabase(folder: string): Promise<Database> {
     if (!(error instanceof LockedError)) throw error
     throw new Error(`${folder} is open in another process: is a logger running already?`, { cause: error })
   }
-}
-
-/** Only pushes: nothing that the mirror has comes here. Mirrors of earlier runs are forgotten. */
-async function replicateTo(db: Database, mirror: string): Promise<Replication> {
-  const replication = await replicate(db, { mirrors: [mirror], scope: { prefixes: [] } })
-  for (const { url } of replication.mirrors()) {
-    if (url !== mirror) await replication.removeMirror(url)
-  }
-  return replication
 }
 
 function parseOptions(): Options | undefined {

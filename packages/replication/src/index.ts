@@ -9,6 +9,7 @@ export {
 } from './errors.js'
 export { httpTransport } from './http-transport.js'
 export type { MirrorState } from './mirror.js'
+export { mirrorAddress } from './mirror-address.js'
 export { replicate } from './replicate.js'
 export type {
   MirrorStatus,
