@@ -24,8 +24,8 @@ export interface HotChain {
   readonly incarnations: readonly Incarnation[]
   /** The files, when the log ends at `head`. */
   past(head: number): readonly PastHotFile[]
-  /** The end of the last file, when the log ends at `head`. */
-  end(head: number): { readonly name: string; readonly end: HotEnd } | undefined
+  /** The end of the last file, when the log ends at `head` and the file named by `without` is not part of it. */
+  end(head: number, without?: string): HotEnd | undefined
 }
 
 export interface CountedGroup extends SeqSpan {
@@ -95,7 +95,6 @@ type FileLists = Pick<HotChain, 'findings' | 'missing' | 'adopted' | 'leftover'>
 
 function describe(chain: readonly ChainFile[], lists: FileLists): HotChain {
   const adopted = chain.filter(({ name }) => lists.adopted.includes(name))
-  const last = chain.at(-1)
   return {
     ...lists,
     groups: chain.flatMap(countedGroups),
@@ -111,7 +110,10 @@ function describe(chain: readonly ChainFile[], lists: FileLists): HotChain {
       header === undefined ? [] : [{ id: header.incarnation, firstSeq: header.firstSeq }],
     ),
     past: (head) => chain.map((file) => pastFile(file, head)),
-    end: (head) => (last === undefined ? undefined : { name: last.name, end: endOf(last, head) }),
+    end: (head, without) => {
+      const last = chain.findLast(({ name }) => name !== without)
+      return last && endOf(last, head)
+    },
   }
 }
 

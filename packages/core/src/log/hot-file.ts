@@ -107,7 +107,7 @@ export function decodeHotHeader(
 export interface HotGroup {
   readonly firstSeq: number
   readonly records: readonly LogRecord[]
-  readonly payloadBytes: number
+  readonly payload: Uint8Array
   readonly end: number
   readonly checksum: number
 }
@@ -178,7 +178,7 @@ function readGroup(bytes: Uint8Array, offset: number, head: GroupHeader): HotGro
   if (crc32(payload) !== head.payloadCrc) return undefined
   const records = head.count === 0 ? [] : unlessMalformed(() => readRecords(payload, head.count))
   if (records === undefined) return undefined
-  return { firstSeq: head.firstSeq, records, payloadBytes: head.payloadBytes, end, checksum: head.checksum }
+  return { firstSeq: head.firstSeq, records, payload, end, checksum: head.checksum }
 }
 
 function readRecords(payload: Uint8Array, count: number): readonly LogRecord[] | undefined {

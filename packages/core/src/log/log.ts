@@ -102,7 +102,8 @@ export interface Log {
 }
 
 /**
- * Opens the log that the manifest describes. Nothing is written, but for what was found damaged, before the first append.
+ * Opens the log that the manifest describes. Before the first append nothing is written, but for what was found damaged,
+ * and what a killed process left without proof that it is durable.
  * @throws FormatUnknownError, StorageError
  */
 export async function openLog(options: LogOptions): Promise<Log> {
@@ -142,8 +143,8 @@ class StoredLog implements Log {
       manifest,
       numbers,
       head,
-      files: recovered.hotFiles,
-      predecessor: recovered.hotEnd,
+      files: recovered.hot.files,
+      predecessor: recovered.hot.end,
       onError,
     })
     this.#segments = new SegmentWriter({ storage, env, manifest, numbers, ...recovered.openSegments })

@@ -1,11 +1,11 @@
+import type { Env } from '../env/env.js'
 import type { Storage } from '../storage/storage.js'
 import { FileNumbers } from './file-name.js'
 import type { Finding, Suspect } from './finding.js'
 import { type FoundFiles, numberOf } from './found-files.js'
 import { type HotChain, readHotChain } from './hot-chain.js'
-import type { HotEnd } from './hot-file.js'
+import { type HotFiles, rewriteGroups } from './hot-rewrite.js'
 import { HotTail } from './hot-tail.js'
-import type { PastHotFile } from './hot-writer.js'
 import { type Manifest, type ManifestData, withIncarnation } from './manifest.js'
 import { openSegments, readSegments, type SegmentSet } from './segment-set.js'
 import type { OpenSegment } from './segment-writer.js'
@@ -21,15 +21,14 @@ export interface Recovered {
   readonly lost: readonly SeqSpan[]
   readonly findings: readonly Finding[]
   readonly numbers: FileNumbers
-  readonly hotFiles: readonly PastHotFile[]
-  /** Of the last hot file. */
-  readonly hotEnd: HotEnd | undefined
+  readonly hot: HotFiles
   readonly segments: readonly { readonly name: string; readonly length: number }[]
   readonly openSegments: { readonly current: OpenSegment | undefined; readonly torn: readonly OpenSegment[] }
 }
 
 export interface RecoveryOptions {
   readonly storage: Storage
+  readonly env: Env
   readonly manifest: Manifest
   /** The last seq that the index covers: it was durable once. */
   readonly watermark: number
@@ -41,8 +40,9 @@ export interface RecoveryOptions {
  *
  * Up to the floor, which is the highest seq that anything durable speaks of (a `synced`, a later file, a shard, the
  * index's watermark), every record was there once: where one is missing now it is lost, and its seq stays so. Past the
- * floor the log ends before the first record that is missing: a crash tore it there, and nobody had been told. Nothing
- * is cut off on disk: the next hot file says how far its predecessor counts.
+ * floor the log ends before the first record that is missing: a crash tore it there, and nobody had been told. What
+ * counts past the floor is written anew, unless opened read-only. Nothing is cut off on disk: the next hot file says how
+ * far its predecessor counts.
  *
  * @throws FormatUnknownError, StorageError
  */
@@ -62,7 +62,13 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const newlyLost = uncovered(present, 1, floor)
   const lost = mergeSpans([...manifest.data.lost, ...newlyLost])
   if (!options.readOnly) await settle(options, { hot, segments, lost, newlyLost })
-  await syncTails(storage, hot, segments, head)
+  const numbers = new FileNumbers(nextNumber(manifest.data, files))
+  const unproven = hot.groups.filter(({ lastSeq }) => lastSeq > floor && lastSeq <= head)
+  const hotFiles =
+    unproven.length === 0 || options.readOnly
+      ? { files: hot.past(head), end: hot.end(head) }
+      : await rewriteGroups(hot, unproven, { ...options, numbers })
+  await syncSegments(storage, segments)
   const suspects = [...hot.suspects, ...segments.suspects]
   return {
     head,
@@ -75,9 +81,8 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
       ...hot.findings,
       ...newlyLost.map((span) => blame(span, suspects)),
     ],
-    numbers: new FileNumbers(nextNumber(manifest.data, files)),
-    hotFiles: hot.past(head),
-    hotEnd: hot.end(head)?.end,
+    numbers,
+    hot: hotFiles,
     segments: segments.segments,
     openSegments: openSegments(segments),
   }
@@ -105,14 +110,7 @@ function blame({ firstSeq, lastSeq }: SeqSpan, suspects: readonly Suspect[]): Fi
 }
 
 /** What a killed process wrote may still be only in the system's memory; nobody may see it before it is durable. */
-async function syncTails(
-  storage: Storage,
-  hot: HotChain,
-  { segments }: SegmentSet,
-  head: number,
-): Promise<void> {
-  const end = hot.end(head)
-  if (end !== undefined) await storage.sync(end.name)
+async function syncSegments(storage: Storage, { segments }: SegmentSet): Promise<void> {
   for (const { name, closed, frames } of segments) if (!closed && frames.length > 0) await storage.sync(name)
 }
 
@@ -120,7 +118,7 @@ function tailOf(hot: HotChain, sealed: readonly SeqSpan[], head: number): HotTai
   const tail = new HotTail()
   for (const { group, ...span } of hot.groups) {
     if (span.lastSeq > head) break
-    const bytesEach = group.payloadBytes / group.records.length
+    const bytesEach = group.payload.length / group.records.length
     for (const { firstSeq, lastSeq } of uncovered(sealed, span.firstSeq, span.lastSeq)) {
       const records = group.records.slice(firstSeq - span.firstSeq, lastSeq + 1 - span.firstSeq)
       tail.add(firstSeq, records, bytesEach * records.length)

@@ -148,3 +148,29 @@ test('a sealer that fails tries again, reports, and loses nothing', async () => 
 async function until(env: TestEnv, condition: () => boolean): Promise<void> {
   while (!condition()) await env.pass(10)
 }
+
+test('what a failed sync left is not trusted by the next open, nor lost while it is written anew', async () => {
+  for (let seed = 0; seed < 40; seed++) {
+    const storage = disk(seed)
+    const { log } = await openTestLog(storage)
+    await log.append([record(1)], { sync: true })
+    await log.append([record(2)], { sync: false })
+    // The sync fails, and nothing can be written any more until the process ends.
+    storage.fails = (operation) => operation === 'append' || operation === 'sync'
+    await expect(log.sync()).rejects.toThrow(StorageError)
+    const left = storage.survivor('kill')
+    for (let diesAt = 0, finished = false; !finished; diesAt++) {
+      const dying = left.copy()
+      dying.diesAt = diesAt
+      await openTestLog(dying, { env: new TestEnv(seed) }).catch(acceptStorageError)
+      finished = !dying.dead
+      // A power cut may only cost what nobody was told is durable.
+      const { log: after } = await openTestLog(dying.survivor(finished ? 'power' : 'kill'), {
+        env: new TestEnv(seed + 1),
+      })
+      expect(after.damage).toEqual([])
+      expect([...(await contents(after))]).toEqual(expected(1, 2))
+      expect(after.synced).toBe(2)
+    }
+  }
+})
