@@ -21,8 +21,29 @@ export interface PushOptions {
 
 /** What became of records that were sent. */
 interface Sent {
-  readonly accepted: ReadonlySet<string>
-  readonly refused: readonly Parked[]
+  readonly accepted: Set<string>
+  readonly refused: Parked[]
+}
+
+function add(sent: Sent, more: Sent): void {
+  for (const id of more.accepted) sent.accepted.add(id)
+  sent.refused.push(...more.refused)
+}
+
+/** Undefined for several records that are more than one shard takes. */
+async function shardOf(records: readonly LogRecord[]): Promise<Uint8Array | undefined> {
+  try {
+    return await encodeRecords(records)
+  } catch (error) {
+    if (error instanceof RangeError && records.length > 1) return undefined
+    throw error
+  }
+}
+
+/** Stubs whose bodies may be held all the same: of a document that was too large to come with all of them. */
+function cutShort(records: readonly LogRecord[]): readonly LogRecord[] {
+  const begun = new Set(records.flatMap(({ kind, id }) => (kind === 'revision' ? [id] : [])))
+  return records.filter(({ kind, id }) => kind === 'stub' && begun.has(id))
 }
 
 /**
@@ -62,10 +83,12 @@ export class Push {
       const since = progress.push.current?.source.seq ?? 0
       if (replica.position().seq <= since) break
       const page = await replica.feed({ since, bodies: true, bytes: PAGE_BYTES, signal })
-      const records = await this.#wanted(page.records, signal)
-      const sent = await this.#send(records, false, signal)
+      const sent = await this.#sendWanted(page.records, signal)
+      for (const leaf of cutShort(page.records)) {
+        add(sent, await this.#sendWanted(await replica.bodies([leaf]), signal))
+      }
       progress.push.advance({ source: page.position, target: this.#seen })
-      await this.#settle(sent, records.length)
+      await this.#settle(sent)
       if (page.position.seq <= since) break
     }
     this.#asking = false
@@ -73,15 +96,26 @@ export class Push {
 
   async #sendAgain(signal: AbortSignal): Promise<void> {
     for (const id of this.#again) {
-      const records = (await this.#options.replica.leaves(id)).filter(({ kind }) => kind === 'revision')
-      await this.#settle(await this.#send(records, true, signal), records.length)
+      const { replica } = this.#options
+      const leaves = await replica.leaves(id)
+      const records = leaves.filter(({ kind }) => kind === 'revision')
+      const sent = await this.#send(records, true, signal)
+      for (const leaf of cutShort(leaves)) {
+        add(sent, await this.#send(await replica.bodies([leaf], { whole: true }), true, signal))
+      }
+      await this.#settle(sent)
       this.#again.delete(id)
     }
   }
 
-  async #settle({ accepted, refused }: Sent, count: number): Promise<void> {
+  async #sendWanted(records: readonly LogRecord[], signal: AbortSignal): Promise<Sent> {
+    return this.#send(await this.#wanted(records, signal), false, signal)
+  }
+
+  async #settle({ accepted, refused }: Sent): Promise<void> {
     const { progress, onPushed, onRefused } = this.#options
-    if (count === 0) {
+    for (const { id } of refused) accepted.delete(id)
+    if (accepted.size === 0 && refused.length === 0) {
       await progress.push.storeWhenFar()
     } else {
       progress.park(accepted, refused)
@@ -109,23 +143,21 @@ export class Push {
   }
 
   async #send(records: readonly LogRecord[], whole: boolean, signal: AbortSignal): Promise<Sent> {
-    const accepted = new Set<string>()
-    const refused: Parked[] = []
+    const sent: Sent = { accepted: new Set(), refused: [] }
     const { batchRecords } = this.#options.info.limits
     const lengthMax = Math.max(1, Math.min(batchRecords, wireLimits.batchRecords))
     for (let start = 0; start < records.length; start += lengthMax) {
-      const sent = await this.#sendBatch(records.slice(start, start + lengthMax), whole, signal)
-      for (const id of sent.accepted) accepted.add(id)
-      refused.push(...sent.refused)
+      add(sent, await this.#sendBatch(records.slice(start, start + lengthMax), whole, signal))
     }
-    for (const { id } of refused) accepted.delete(id)
-    return { accepted, refused }
+    return sent
   }
 
   async #sendBatch(records: readonly LogRecord[], whole: boolean, signal: AbortSignal): Promise<Sent> {
-    const shard = await encodeRecords(records)
+    const shard = await shardOf(records)
     const bytesMax = Math.min(this.#options.info.limits.requestBytes, wireLimits.requestBytes)
-    if (shard.length > bytesMax) return this.#sendParts(records, shard.length, whole, signal)
+    if (shard === undefined || shard.length > bytesMax) {
+      return this.#sendParts(records, shard?.length ?? 0, whole, signal)
+    }
     const answer = await this.#answered(shard, whole, signal)
     const accepted = new Set(records.map(({ id }) => id))
     const refused: Parked[] = []
@@ -138,8 +170,9 @@ export class Push {
       else refused.push(this.#parked(record, code, reason))
     }
     if (detached.length === 0) return { accepted, refused }
-    const rest = await this.#send(await this.#options.replica.bodies(detached, { whole: true }), true, signal)
-    return { accepted: new Set([...accepted, ...rest.accepted]), refused: [...refused, ...rest.refused] }
+    const sent: Sent = { accepted, refused }
+    add(sent, await this.#send(await this.#options.replica.bodies(detached, { whole: true }), true, signal))
+    return sent
   }
 
   /** Halves a batch that is too long; a record that is too long alone is refused on the mirror's behalf. */
@@ -155,12 +188,9 @@ export class Push {
       return { accepted: new Set(), refused: [this.#parked(first, 'MYNAH_REQUEST_TOO_LARGE', reason)] }
     }
     const middle = records.length >> 1
-    const left = await this.#sendBatch(records.slice(0, middle), whole, signal)
-    const right = await this.#sendBatch(records.slice(middle), whole, signal)
-    return {
-      accepted: new Set([...left.accepted, ...right.accepted]),
-      refused: [...left.refused, ...right.refused],
-    }
+    const sent = await this.#sendBatch(records.slice(0, middle), whole, signal)
+    add(sent, await this.#sendBatch(records.slice(middle), whole, signal))
+    return sent
   }
 
   async #answered(shard: Uint8Array, whole: boolean, signal: AbortSignal): Promise<PushAnswer> {

@@ -30,6 +30,23 @@ describe('batches', () => {
     expect(await mirror.database.count()).toBe(31)
   })
 
+  test('a document whose leaves do not fit into one shard is sent in parts, and holds nothing up', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    for (let n = 0; n < 9; n++) {
+      const other = await rig.database()
+      await other.put({ id: 'large', bytes: new Uint8Array(8_000_000).fill(n) })
+      await replicaOf(db).merge(await replicaOf(other).leaves('large'), { whole: true })
+    }
+    await db.put({ id: 'mine' })
+    const replication = await rig.replicate(db, mirror, { scope: { prefixes: [] } })
+    await replication.synced()
+    expect(await known(mirror.database)).toEqual(await known(db))
+    for (const { rev } of await mirror.replica.leaves('large')) {
+      expect(await mirror.replica.bodies([{ id: 'large', rev }])).toHaveLength(1)
+    }
+  })
+
   test('a leaf that the mirror cannot attach is sent with its whole path', async () => {
     const db = await rig.database()
     const mirror = await rig.mirror()

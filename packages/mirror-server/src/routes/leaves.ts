@@ -20,18 +20,28 @@ function bytesOf(body: unknown, what: string): Uint8Array {
   return body
 }
 
-/** What is asked for, as far as it is here, in order, until a page is full; at least one record. */
+/** All leaves of a document; past a page's bytes as stubs, as a document that lacks leaves would be another one. */
+async function documentLeaves(replica: Replica, id: string): Promise<LogRecord[]> {
+  let bytes = 0
+  return (await replica.leaves(id)).map((record, index) => {
+    bytes += recordBytes(record)
+    if (bytes <= wireLimits.pageBytesMax || index === 0) return record
+    const { body, ...rest } = record
+    return { ...rest, kind: 'stub' }
+  })
+}
+
+/** What is asked for, as far as it is here, in order, until a page is full; one of what is asked for at least. */
 async function gather(replica: Replica, items: readonly FetchItem[], whole: boolean): Promise<LogRecord[]> {
   const gathered: LogRecord[] = []
   let bytes = 0
   // One by one: a thousand bodies of the largest size would not fit into memory.
   for (const item of items) {
-    const records = 'rev' in item ? await replica.bodies([item], { whole }) : await replica.leaves(item.id)
-    for (const record of records) {
-      bytes += recordBytes(record)
-      if (bytes > wireLimits.pageBytesMax && gathered.length > 0) return gathered
-      gathered.push(record)
-    }
+    const records =
+      'rev' in item ? await replica.bodies([item], { whole }) : await documentLeaves(replica, item.id)
+    for (const record of records) bytes += recordBytes(record)
+    if (bytes > wireLimits.pageBytesMax && gathered.length > 0) return gathered
+    gathered.push(...records)
   }
   return gathered
 }
