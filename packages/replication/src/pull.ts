@@ -10,7 +10,7 @@ export interface PullOptions {
   readonly client: MirrorClient
   readonly progress: Progress
   readonly scope: Scope
-  /** After each page: what it covers up to, what its merge came to, and the ids of documents that changed. */
+  /** After each merge of a page: what it covers up to, what its merge came to, and the ids of documents that changed. */
   readonly onPulled: (position: Position, report: MergeReport | undefined, changed: readonly string[]) => void
   /** When the mirror's head has been reached. */
   readonly onUpToDate: () => void
@@ -45,7 +45,7 @@ export class Pull {
   }
 
   async #page(since: Position | undefined, signal: AbortSignal): Promise<PulledPage> {
-    const { replica, client, progress, scope, onPulled, onRefused } = this.#options
+    const { replica, client, progress, scope, onRefused } = this.#options
     const query: PullQuery = {
       bodies: scope.bodies,
       ...(since === undefined ? {} : { since }),
@@ -54,6 +54,8 @@ export class Pull {
     let page = await client.pull(query, signal)
     let report = await this.#merge(page, false)
     if (report?.outcomes.some(({ result }) => result === 'detached') === true) {
+      // Most of it is known by then: what the first merge took is told first.
+      this.#tell(page, report)
       page = await client.pull({ ...query, whole: true }, signal)
       report = await this.#merge(page, true)
     }
@@ -63,13 +65,19 @@ export class Pull {
     }
     if (report === undefined) await progress.pull.storeWhenFar()
     else await progress.pull.store()
+    for (const outcome of report?.outcomes ?? []) {
+      if (outcome.result === 'refused') onRefused(outcome.error)
+    }
+    this.#tell(page, report)
+    return page
+  }
+
+  #tell({ position, records }: PulledPage, report: MergeReport | undefined): void {
     const changed = new Set<string>()
     for (const [index, outcome] of report?.outcomes.entries() ?? []) {
-      if (outcome.result === 'refused') onRefused(outcome.error)
-      if (outcome.result === 'new') changed.add(page.records[index]!.id)
+      if (outcome.result === 'new') changed.add(records[index]!.id)
     }
-    onPulled(page.position, report, [...changed])
-    return page
+    this.#options.onPulled(position, report, [...changed])
   }
 
   async #merge({ records }: PulledPage, whole: boolean): Promise<MergeReport | undefined> {

@@ -1,5 +1,6 @@
 import { replicaOf } from '@mynah/core/replica'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { until } from './manual-env.js'
 import { address } from './memory-mirror.js'
 import { count, inboxOf, known, putMany, Rig } from './rig.js'
 
@@ -42,9 +43,8 @@ describe('batches', () => {
     const replication = await rig.replicate(db, mirror, { scope: { prefixes: [] } })
     await replication.synced()
     expect(await known(mirror.database)).toEqual(await known(db))
-    for (const { rev } of await mirror.replica.leaves('large')) {
-      expect(await mirror.replica.bodies([{ id: 'large', rev }])).toHaveLength(1)
-    }
+    const leaves = await replicaOf(db).leaves('large')
+    expect(await mirror.replica.missing(leaves)).toEqual(leaves.map(() => false))
   })
 
   test('a leaf that the mirror cannot attach is sent with its whole path', async () => {
@@ -70,6 +70,24 @@ describe('batches', () => {
     expect(await db.get('a')).toEqual(doc)
     const [leaf] = await replicaOf(db).leaves('a')
     expect(leaf?.path).toHaveLength(4)
+  })
+
+  test('what else is on a page with such a leaf is told, and does not count as written here', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    mirror.trims = true
+    let doc = await mirror.database.put({ id: 'a', n: 0 })
+    for (let n = 1; n < 5; n++) doc = await mirror.database.put({ ...doc, n })
+    await putMany(mirror.database, 'b', 3)
+    const replication = await rig.replicate(db, mirror)
+    const told: string[] = []
+    replication.on('change', (change) => {
+      if (change.direction === 'pull') told.push(...change.ids)
+    })
+    mirror.fault = (asked) => (asked === 'POST /records/missing' ? 'hang' : undefined)
+    await until(() => told.includes('a'))
+    expect(told.sort()).toEqual(['a', 'b0', 'b1', 'b2'])
+    expect(replication.status().ahead).toBe(0)
   })
 })
 
