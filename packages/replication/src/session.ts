@@ -13,6 +13,9 @@ import { Push } from './push.js'
 import { pushesOnly, type Scope } from './scope.js'
 import { sleep } from './sleep.js'
 
+/** Greetings until it is known which checkpoints hold: three where the database is another and its checkpoints are void. */
+const CONNECT_TURNS = 6
+
 /** What a session tells of its work. */
 interface SessionObserver {
   /** Something that a status shows has changed. */
@@ -167,7 +170,7 @@ export class Session {
   async #connect(signal: AbortSignal): Promise<{ readonly info: DatabaseInfo; readonly progress: Progress }> {
     const { replica, mirror, scope, env } = this.#options
     this.#enter('connecting')
-    for (;;) {
+    for (let turn = 0; turn < CONNECT_TURNS; turn++) {
       const asked = mirror.progress?.positions() ?? []
       const begunMs = env.monotonicMs()
       const info = await this.#info(asked, signal)
@@ -178,10 +181,12 @@ export class Session {
       if (info.id !== mirror.progress?.databaseId) {
         await mirror.load(replica, info.id, scope)
       } else if (!mirror.progress.forget(info.holds ?? [])) {
-        mirror.tell(info.position)
+        // It may have been restored from an old copy: what it told before is void.
+        mirror.head = info.position
         return { info, progress: mirror.progress }
       }
     }
+    throw new MirrorAnswerError(mirror.address, 200, 'it is another database with each answer')
   }
 
   async #info(asked: readonly Position[], signal: AbortSignal): Promise<DatabaseInfo> {

@@ -136,4 +136,18 @@ describe('a mirror that fails', () => {
     expect(await mirror.database.count()).toBe(31)
     expect(replication.mirrors()[0]?.error).toMatchObject({ code: 'MYNAH_MIRROR_ANSWER' })
   })
+
+  test('an address behind which each answer is another database is left alone for a while', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    const both = [mirror.database, await rig.database('mirror')]
+    mirror.fault = () => {
+      mirror.replace(both[mirror.asked.length % 2])
+      return undefined
+    }
+    const replication = await rig.replicate(db, mirror)
+    await until(() => replication.mirrors()[0]?.state === 'backing-off')
+    expect(replication.mirrors()[0]?.error).toMatchObject({ code: 'MYNAH_MIRROR_ANSWER' })
+    expect(mirror.asked.length).toBeLessThan(10)
+  })
 })
