@@ -1,6 +1,6 @@
 import { crc32 } from '../bytes/hash.js'
 import type { Env, Timer } from '../env/env.js'
-import { ClosedError, MynahError } from '../errors.js'
+import { ClosedError, MynahError, StorageError } from '../errors.js'
 import { limits } from '../limits.js'
 import type { HotTail, TailRun } from './hot-tail.js'
 import type { HotWriter } from './hot-writer.js'
@@ -84,7 +84,7 @@ export class Sealer {
 
   /** One batch now, also of a last shard that is not full: for a writer that has to wait. @throws StorageError */
   async relieve(): Promise<void> {
-    await this.#batches.run(() => this.#batch(Number.POSITIVE_INFINITY))
+    await this.#next(Number.POSITIVE_INFINITY)
   }
 
   /** Seals all records up to the seq. @throws StorageError, the signal's reason, ClosedError */
@@ -94,7 +94,7 @@ export class Sealer {
       const { firstSeq } = this.#options.tail
       if (firstSeq === undefined || firstSeq > lastSeq) return
       if (this.#closed) throw new ClosedError()
-      await this.#batches.run(() => this.#batch(lastSeq))
+      await this.#next(lastSeq)
     }
   }
 
@@ -119,13 +119,12 @@ export class Sealer {
   async #run(): Promise<void> {
     try {
       while (this.#enough() && (this.#isBehind() || this.#isQuiet())) {
-        const progress = await this.#batches.run(() => this.#batch(0))
+        const progress = await this.#next(0)
         if (!progress) return
         await this.#options.env.yield()
       }
     } catch (error) {
-      if (!(error instanceof MynahError)) throw error
-      this.#options.onError(error)
+      this.#options.onError(error as MynahError)
       if (this.#closed) return
       this.#retry = this.#options.env.setTimer(() => {
         this.#retry = undefined
@@ -133,6 +132,16 @@ export class Sealer {
       }, this.#retryMs)
       this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX)
     }
+  }
+
+  /** The next batch. @throws MynahError whatever fails, also an encoder that gets no memory */
+  #next(force: number): Promise<boolean> {
+    return this.#batches.run(() =>
+      this.#batch(force).catch((cause: unknown) => {
+        if (cause instanceof MynahError) throw cause
+        throw new StorageError('segment', 'seal', { cause })
+      }),
+    )
   }
 
   /** Seals some shards; one that is not full only where it begins at or below `force`. False when there was none. */

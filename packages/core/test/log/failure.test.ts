@@ -174,3 +174,24 @@ test('what a failed sync left is not trusted by the next open, nor lost while it
     }
   }
 })
+
+test('a sealer whose encoder fails tells it as a StorageError, and tries again', async () => {
+  const storage = disk()
+  const errors: MynahError[] = []
+  const { log, env } = await openTestLog(storage, {
+    shardBytes: 200,
+    hotBytesMax: 3_000,
+    onError: (error) => errors.push(error),
+  })
+  const { yield: breathe } = env
+  const cause = new Error('Cannot allocate memory')
+  env.yield = () => Promise.reject(cause)
+  for (let n = 1; n <= 20; n++) await log.append([record(n)], { sync: true })
+  await expect(log.seal()).rejects.toMatchObject({ name: 'StorageError', operation: 'seal', cause })
+  await new Promise(setImmediate)
+  env.yield = breathe
+  expect(errors).toMatchObject([{ name: 'StorageError', operation: 'seal', cause }])
+  await until(env, () => log.stats().sealedRecords > 10)
+  expect(errors).toHaveLength(1)
+  expect([...(await contents(log))]).toEqual(expected(1, 20))
+})
