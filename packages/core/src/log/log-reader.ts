@@ -1,4 +1,4 @@
-import { RecordLostError } from '../errors.js'
+import { RecordLostError, ShardCorruptError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import type { HotTail } from './hot-tail.js'
 import type { LogRecord, Sequenced } from './record.js'
@@ -44,8 +44,15 @@ export class LogReader {
     return block.record(index)
   }
 
-  /** @throws ShardCorruptError, StorageError */
-  async *scan(from: number, to: number): AsyncGenerator<readonly Sequenced[]> {
+  /**
+   * @param onCorrupt takes a shard that cannot be read, which is then passed over
+   * @throws ShardCorruptError, StorageError
+   */
+  async *scan(
+    from: number,
+    to: number,
+    onCorrupt?: (shard: StoredShard, error: ShardCorruptError) => Promise<void>,
+  ): AsyncGenerator<readonly Sequenced[]> {
     const { tail, table } = this.#options
     const bounds = { bytes: Number.POSITIVE_INFINITY, records: SCAN_RECORDS }
     for (let seq = from; seq <= to; ) {
@@ -53,7 +60,11 @@ export class LogReader {
       const stored = table.from(seq)
       const run = tail.run(seq, to, bounds)
       if (stored !== undefined && Math.max(stored.firstSeq, seq) <= (run?.firstSeq ?? to)) {
-        const batch = await this.#batch(stored, seq, to)
+        const batch = await this.#batch(stored, seq, to).catch(async (error: unknown) => {
+          if (onCorrupt === undefined || !(error instanceof ShardCorruptError)) throw error
+          await onCorrupt(stored, error)
+          return []
+        })
         if (batch.length > 0) yield batch
         seq = lastSeqOf(stored) + 1
       } else {

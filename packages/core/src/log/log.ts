@@ -8,14 +8,17 @@ import type { Finding } from './finding.js'
 import type { HotTail } from './hot-tail.js'
 import { HotWriter } from './hot-writer.js'
 import { LogReader } from './log-reader.js'
+import type { LogStats } from './log-stats.js'
 import type { Incarnation, Manifest } from './manifest.js'
 import type { LogRecord, Sequenced } from './record.js'
 import { type Recovered, recover } from './recovery.js'
 import { Sealer } from './sealer.js'
 import { SegmentWriter } from './segment-writer.js'
-import { type SeqSpan, spanFrom } from './span.js'
-import type { SpanTable } from './span-table.js'
+import { mergeSpans, type SeqSpan, spanFrom } from './span.js'
+import { lastSeqOf, type SpanTable, type StoredShard } from './span-table.js'
 import { type VerifyProgress, verifyLog } from './verify.js'
+
+export type { LogStats } from './log-stats.js'
 
 /** Bytes of records that may wait to be sealed before a write has to. */
 const HOT_BYTES_MAX = 32 * 1024 * 1024
@@ -39,27 +42,6 @@ export interface LogOptions {
   readonly onError?: (error: MynahError) => void
 }
 
-/** All bytes are those of files and payloads, counted. */
-export interface LogStats {
-  readonly hotRecords: number
-  /** Of records that are not sealed yet, in RAM: about as many as they take as JSON. */
-  readonly hotBytes: number
-  readonly sealedRecords: number
-  /** Of the shards. */
-  readonly sealedBytes: number
-  /** Of the shards' blocks before compression. */
-  readonly rawBytes: number
-  /** Of all hot files and segments. */
-  readonly diskBytes: number
-  readonly segments: number
-  readonly shards: number
-  readonly lostRecords: number
-  /** Of decoded shards in RAM. */
-  readonly cacheBytes: number
-  readonly cacheHits: number
-  readonly cacheMisses: number
-}
-
 /** The records of a database, at seqs from 1 to `head` without a gap. */
 export interface Log {
   /** The last seq; 0 when there is none. */
@@ -68,7 +50,7 @@ export interface Log {
   readonly synced: number
   /** Oldest first. */
   readonly incarnations: readonly Incarnation[]
-  /** What was found damaged while opening. */
+  /** What was found damaged while opening, or by `salvage`. */
   readonly damage: readonly Finding[]
   /**
    * Appends the records, which stay borrowed, as one group: all of them or none. Gives the first one's seq. With `sync`
@@ -88,6 +70,12 @@ export interface Log {
    * @throws ShardCorruptError, StorageError
    */
   scan(from: number, to: number): AsyncIterable<readonly Sequenced[]>
+  /**
+   * As `scan`, for a reader that has to come to the end: a shard that cannot be read is passed over, and its records
+   * count as lost from then on.
+   * @throws StorageError
+   */
+  salvage(from: number, to: number): AsyncIterable<readonly Sequenced[]>
   isLost(seq: number): boolean
   /** Seals all that was appended before the call; when nothing was since, no hot file is left. @throws StorageError */
   seal(options?: { readonly signal?: AbortSignal }): Promise<void>
@@ -111,9 +99,9 @@ export async function openLog(options: LogOptions): Promise<Log> {
 }
 
 class StoredLog implements Log {
-  readonly damage: readonly Finding[]
+  readonly damage: Finding[]
   readonly #options: LogOptions
-  readonly #lost: readonly SeqSpan[]
+  #lost: readonly SeqSpan[]
   readonly #tail: HotTail
   readonly #table: SpanTable
   readonly #reader: LogReader
@@ -131,7 +119,7 @@ class StoredLog implements Log {
     this.#hotBytesMax = hotBytesMax
     const { head, tail, table, numbers } = recovered
     this.#options = options
-    this.damage = recovered.findings
+    this.damage = [...recovered.findings]
     this.#lost = recovered.lost
     this.#tail = tail
     this.#table = table
@@ -214,6 +202,15 @@ class StoredLog implements Log {
     }
   }
 
+  async *salvage(from: number, to: number): AsyncGenerator<readonly Sequenced[]> {
+    this.#requireOpen()
+    let raised = false
+    yield* this.#reader.scan(Math.max(1, from), Math.min(to, this.head), async (shard, { detail }) => {
+      await this.#lose(shard, detail, !raised)
+      raised = true
+    })
+  }
+
   isLost(seq: number): boolean {
     const span = spanFrom(this.#lost, seq)
     if (span === undefined || span.firstSeq > seq) return false
@@ -262,6 +259,16 @@ class StoredLog implements Log {
     await this.#sealer.close()
     await this.#hot.close()
     this.#reader.close()
+  }
+
+  async #lose(shard: StoredShard, fault: string, raise: boolean): Promise<void> {
+    const span = { firstSeq: shard.firstSeq, lastSeq: lastSeqOf(shard) }
+    const lost = mergeSpans([...this.#lost, span])
+    if (!this.#options.readOnly)
+      await this.#options.manifest.update(({ damage }) => ({ lost, damage: raise ? damage + 1 : damage }))
+    this.#lost = lost
+    this.#table.remove(shard)
+    this.damage.push({ file: shard.segment, fault, ...span })
   }
 
   #requireOpen(): void {

@@ -1,4 +1,5 @@
 import type { Env } from '../env/env.js'
+import { ShardCorruptError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import { FileNumbers } from './file-name.js'
 import type { Finding, Suspect } from './finding.js'
@@ -9,8 +10,9 @@ import { HotTail } from './hot-tail.js'
 import { type Manifest, type ManifestData, withIncarnation } from './manifest.js'
 import { openSegments, readSegments, type SegmentSet } from './segment-set.js'
 import type { OpenSegment } from './segment-writer.js'
+import { readShard } from './shard-cache.js'
 import { mergeSpans, type SeqSpan, spanFrom, uncovered } from './span.js'
-import { SpanTable } from './span-table.js'
+import { lastSeqOf, SpanTable, type StoredShard } from './span-table.js'
 
 /** The log as opening found it. */
 export interface Recovered {
@@ -52,7 +54,10 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const segments = await readSegments(storage, manifest.data, files)
   const table = new SpanTable()
   for (const { name, frames } of segments.segments)
-    for (const frame of frames) table.add({ ...frame, segment: name })
+    for (const frame of frames) {
+      const shard = { ...frame, segment: name }
+      if (await isKept(storage, shard, manifest.data.lost)) table.add(shard)
+    }
   const sealed = table.spans()
   const hot = await readHotChain(storage, manifest.data, files, sealed)
   const known = mergeSpans([...sealed, ...manifest.data.lost])
@@ -85,6 +90,18 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     hot: hotFiles,
     segments: segments.segments,
     openSegments: openSegments(segments),
+  }
+}
+
+/** A shard that was given up counts again only when somebody mended it. */
+async function isKept(storage: Storage, shard: StoredShard, lost: readonly SeqSpan[]): Promise<boolean> {
+  if (uncovered(lost, shard.firstSeq, lastSeqOf(shard)).length > 0) return true
+  try {
+    await readShard(storage, shard)
+    return true
+  } catch (error) {
+    if (error instanceof ShardCorruptError) return false
+    throw error
   }
 }
 

@@ -35,6 +35,14 @@ export class SpanTable {
     this.#count(shard, 1)
   }
 
+  /** Forgets one that was found damaged. */
+  remove(shard: StoredShard): void {
+    const index = this.#shards.indexOf(shard)
+    if (index < 0) return
+    this.#shards.splice(index, 1)
+    this.#count(shard, -1)
+  }
+
   /** Those that stand in a segment. */
   in(segment: string): readonly StoredShard[] {
     return this.#shards.filter((shard) => shard.segment === segment)

@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ShardCorruptError } from '../../src/errors.js'
+import { encodeFooter, FRAME_HEADER_BYTES } from '../../src/log/segment.js'
+import { readSegment } from '../../src/log/segment-reader.js'
 import { memoryStorage } from '../../src/storage/memory-storage.js'
 import { CrashStorage } from './crash-storage.js'
-import { collect, contents, expected, openTestLog, record, summary, TestEnv } from './support.js'
+import { collect, contents, DATABASE, expected, openTestLog, record, summary, TestEnv } from './support.js'
 
 const none = () => 0
 
@@ -192,4 +194,39 @@ test('any bytes in the place of a segment are opened without harm', async () => 
       for (const [seq, found] of await contents(log)) expect(found).toBe(truth.get(seq))
     }),
   )
+})
+
+test('a bad shard stops a scan; salvage goes on past it, and its records are lost from then on', async () => {
+  const storage = new CrashStorage(() => 0)
+  const { log, manifest } = await openTestLog(storage)
+  for (const first of [1, 4, 7]) {
+    await log.append([record(first), record(first + 1), record(first + 2)], { sync: true })
+    await log.seal()
+  }
+  // With a footer: only such a segment is opened without reading its shards.
+  const { length } = storage.bytes('segment-2')
+  const { frames, salt } = await readSegment(
+    storage,
+    { name: 'segment-2', length },
+    { closed: false, database: DATABASE },
+  )
+  const { offset } = frames[1]!
+  await storage.append('segment-2', length, encodeFooter(salt!, length, frames))
+  await manifest.update(() => ({ segments: [{ name: 'segment-2', closed: true }] }))
+  storage.edit('segment-2', (bytes) =>
+    bytes.fill(0xff, offset + FRAME_HEADER_BYTES + 40, offset + FRAME_HEADER_BYTES + 44),
+  )
+  await expect(contents(log)).rejects.toThrow(ShardCorruptError)
+  expect(log.isLost(4)).toBe(false)
+  const seqs: number[] = []
+  for await (const batch of log.salvage(1, log.head)) seqs.push(...batch.map(({ seq }) => seq))
+  expect(seqs).toEqual([1, 2, 3, 7, 8, 9])
+  expect(log.damage).toMatchObject([{ file: 'segment-2', firstSeq: 4, lastSeq: 6 }])
+  await log.close()
+  const again = await openTestLog(storage, { env: new TestEnv(8) })
+  for (const opened of [log, again.log])
+    expect([3, 4, 6, 7].map((seq) => opened.isLost(seq))).toEqual([false, true, true, false])
+  expect(again.manifest.data).toMatchObject({ damage: 1, lost: [{ firstSeq: 4, lastSeq: 6 }] })
+  expect([...(await contents(again.log)).keys()]).toEqual([1, 2, 3, 7, 8, 9])
+  expect(again.log.damage).toEqual([])
 })
