@@ -1,5 +1,8 @@
 import type { MergeReport } from '@mynah/core/replica'
 
+/** Ranges kept: a mirror so far behind is told as further behind than it is. */
+const RANGES_MAX = 1_000
+
 /** Counts the changes made here that are not pushed: the seqs past the checkpoint, without those that pulls took. */
 export class Backlog {
   /** Seqs that pulls took, each from the first exclusive to the last, in order. */
@@ -10,6 +13,7 @@ export class Backlog {
     if (position.seq <= before) return
     if (newest?.last === before) this.#pulled.splice(-1, 1, { after: newest.after, last: position.seq })
     else this.#pulled.push({ after: before, last: position.seq })
+    if (this.#pulled.length > RANGES_MAX) this.#pulled.shift()
   }
 
   /** Everything up to this seq is pushed, to every mirror. */
