@@ -66,7 +66,7 @@ export interface SessionOptions {
  *                the protocol; the stream ends            merged is waited for; the session is over
  *                aborted (pause, close, mirror removed)   the same
  *
- * With an empty scope there is neither pull nor stream.
+ * With an empty scope there is no pull; the stream then only tells that the mirror is there.
  */
 export class Session {
   readonly #options: SessionOptions
@@ -124,14 +124,14 @@ export class Session {
   }
 
   async #exchange(info: DatabaseInfo, progress: Progress, signal: AbortSignal): Promise<never> {
-    const { replica, observer, scope } = this.#options
+    const { replica, observer, scope, pollMs } = this.#options
     const push = this.#pushOf(info, progress)
     this.#push = push
     this.#enter('catching-up')
     const stop = replica.onCommit(() => void this.#pushes.ask())
     const tasks: Promise<never>[] = [this.#serve(this.#pushes, push, signal)]
-    if (!pushesOnly(scope)) {
-      tasks.push(this.#serve(this.#pulls, this.#pullOf(progress), signal))
+    if (!pushesOnly(scope)) tasks.push(this.#serve(this.#pulls, this.#pullOf(progress), signal))
+    if (!pushesOnly(scope) || pollMs === undefined) {
       tasks.push(this.#afterPush(this.#watch(push, progress, signal), signal))
     }
     tasks.push(this.#catchUp(signal))
@@ -214,9 +214,9 @@ export class Session {
     })
   }
 
-  /** Demands pulls as the mirror's positions come, or at intervals. */
+  /** Demands pulls as the mirror's positions come, or at intervals; ends with the stream, also where nothing is pulled. */
   async #watch(push: Push, progress: Progress, signal: AbortSignal): Promise<never> {
-    const { env, mirror, client, pollMs } = this.#options
+    const { env, mirror, client, pollMs, scope } = this.#options
     if (pollMs !== undefined) {
       for (;;) {
         await sleep(env, pollMs, signal)
@@ -227,6 +227,7 @@ export class Session {
     for (;;) {
       const { value: position } = await this.#beforeSilence(positions.next())
       if (position !== undefined) mirror.tell(position)
+      if (pushesOnly(scope)) continue
       // What the push in flight brought there is told before the push is answered.
       if (mirror.behind() > 0) await push.idle()
       if (mirror.behind() > 0) void this.#pulls.ask()

@@ -114,7 +114,7 @@ describe('checkpoints', () => {
     const old = await rig.copy(folder)
     mirror.replace(await rig.database('mirror', folder))
     const env = new ManualEnv()
-    const replication = await rig.replicate(db, mirror, { env, scope: { prefixes: [] } })
+    const replication = await rig.replicate(db, mirror, { env, live: false, scope: { prefixes: [] } })
     await putMany(db, 'lost', 5)
     await replication.synced()
     mirror.replace(await rig.database('mirror', old))
@@ -178,6 +178,20 @@ describe('checkpoints', () => {
     const replication = await rig.replicate(restored, mirror)
     await replication.sync()
     expect(await known(restored)).toEqual(all)
+  })
+
+  test('a peer that only pushes, and writes no more, notices that its mirror has lost all', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    const env = new ManualEnv()
+    const replication = await rig.replicate(db, mirror, { env, scope: { prefixes: [] } })
+    await putMany(db, 'd', 5)
+    await replication.synced()
+    await until(() => mirror.streams === 1)
+    mirror.replace(undefined)
+    await until(() => !isLive(replication))
+    await recover(env, replication, () => isLive(replication) && isQuiet(replication))
+    expect(await mirror.database.count()).toBe(5)
   })
 
   test('another database at the same address begins anew', async () => {
