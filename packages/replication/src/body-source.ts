@@ -15,6 +15,8 @@ export interface MirrorBodiesOptions {
   readonly env: Env
   /** The mirror in use, or the next that connects. Rejects when all fail. */
   readonly reach: (signal: AbortSignal | undefined) => Promise<Reachable>
+  /** A read has run out of its time. */
+  readonly onGivenUp: () => void
   readonly covers: (id: string) => boolean
   readonly asOf: () => Date | undefined
 }
@@ -52,7 +54,7 @@ export class MirrorBodies implements BodySource {
   ): Promise<readonly LogRecord[]> {
     signal?.throwIfAborted()
     const answers = Promise.all(leaves.map((leaf) => this.#ask(leaf)))
-    const records = await unlessAborted(answers, signal)
+    const records = await this.#inTime(answers, signal)
     return records.filter((record) => record !== undefined)
   }
 
@@ -66,7 +68,16 @@ export class MirrorBodies implements BodySource {
       answer = this.#requestAll(id).finally(() => this.#documents.delete(id))
       this.#documents.set(id, answer)
     }
-    return unlessAborted(answer, signal)
+    return this.#inTime(answer, signal)
+  }
+
+  async #inTime<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    try {
+      return await unlessAborted(answer, signal)
+    } catch (error) {
+      if (signal?.reason instanceof UnreachableError) this.#options.onGivenUp()
+      throw error
+    }
   }
 
   #ask(leaf: LeafRef): Promise<LogRecord | undefined> {

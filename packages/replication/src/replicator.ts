@@ -59,9 +59,8 @@ export class Replicator implements Replication {
     this.#onClosed = onClosed
     this.#env = options.env ?? nodeEnv
     this.#transport = options.transport ?? httpTransport()
-    const { scope, hold } = settings
     this.#settings = settings
-    this.#scope = { prefixes: scope, bodies: hold === 'all' || replica.mode === 'mirror' }
+    this.#scope = { prefixes: settings.scope, bodies: settings.hold === 'all' || replica.mode === 'mirror' }
     this.#pollMs = options.live === false ? (options.intervalMs ?? POLL_MS) : undefined
     this.#scheduler = new Scheduler({
       env: this.#env,
@@ -73,6 +72,7 @@ export class Replicator implements Replication {
     this.#bodies = new MirrorBodies({
       env: this.#env,
       reach: (signal) => this.#scheduler.sessionForRead(signal),
+      onGivenUp: () => this.#scheduler.gaveUp(),
       covers: (id) =>
         inScope(this.#scope, id) &&
         this.#scheduler.mirrors.some(({ progress }) => progress?.covered === true),

@@ -17,8 +17,19 @@ export interface SchedulerOptions {
   readonly onFailure: (mirror: Mirror, error: Error) => void
 }
 
-/** Somebody who waits for a session; given up when all mirrors have failed since. */
+/** A session from its first request to its end. */
+interface Attempt {
+  readonly session: Session
+  readonly abort: AbortController
+  readonly begunAtMs: number
+  connected: boolean
+  /** A read has waited for it in vain: no other is to. */
+  slow: boolean
+}
+
+/** Somebody who waits for a session; given up when all mirrors that come into question have failed since. */
 interface Waiter {
+  readonly read: boolean
   readonly untried: Set<Mirror>
   readonly connected: Deferred<Session>
 }
@@ -40,7 +51,7 @@ export class Scheduler {
   #over: Promise<void> = Promise.resolve()
   #paused = false
   #rounds = 0
-  #attempt: { readonly session: Session; readonly abort: AbortController; connected: boolean } | undefined
+  #attempt: Attempt | undefined
 
   constructor(options: SchedulerOptions) {
     this.#options = options
@@ -107,10 +118,27 @@ export class Scheduler {
     for (const mirror of this.#mirrors) {
       if (mirror.failedAtMs === undefined || now - mirror.failedAtMs >= READ_RETRY_MS) mirror.retryAtMs = 0
     }
-    const ready = this.#attempt !== undefined || this.#mirrors.some(({ retryAtMs }) => retryAtMs <= now)
-    if (!ready) throw new MirrorUnreachableError('', 'all mirrors failed', { cause: this.#mirrors[0]?.error })
+    const attempt = this.#attempt
+    if (attempt?.slow === true && !attempt.connected) {
+      throw unanswered(attempt)
+    }
+    const tried = this.#mirrors.filter(
+      (mirror) => mirror.retryAtMs <= now || mirror === attempt?.session.mirror,
+    )
+    if (tried.length === 0) {
+      throw new MirrorUnreachableError('', 'all mirrors failed', { cause: this.#mirrors[0]?.error })
+    }
     this.#bell.resolve()
-    return this.#next(signal)
+    return this.#next(signal, tried, true)
+  }
+
+  /** A read has run out of its time: while the same attempt goes on, no other waits for it. */
+  gaveUp(): void {
+    const attempt = this.#attempt
+    if (attempt === undefined || attempt.connected) return
+    if (this.#options.env.monotonicMs() - attempt.begunAtMs < READ_RETRY_MS) return
+    attempt.slow = true
+    this.#giveUp(({ read }) => read, unanswered(attempt))
   }
 
   /** Runs with a session, also while paused; with another mirror when one fails, until all have. */
@@ -120,7 +148,7 @@ export class Scheduler {
       const failed = new Set<Mirror>()
       for (;;) {
         this.wake()
-        const session = await this.#next(signal)
+        const session = await this.#next(signal, this.#mirrors)
         try {
           return await unlessAborted(run(session), signal)
         } catch (error) {
@@ -140,8 +168,7 @@ export class Scheduler {
   async close(reason: Error): Promise<void> {
     this.#closed.abort(reason)
     this.#attempt?.abort.abort(reason)
-    for (const waiter of this.#waiters) waiter.connected.reject(reason)
-    this.#waiters.clear()
+    this.#giveUp(() => true, reason)
     await this.#over
   }
 
@@ -150,14 +177,23 @@ export class Scheduler {
   }
 
   #stopUnwanted(): void {
-    if (!this.#wanted) this.#attempt?.abort.abort()
+    if (this.#wanted) return
+    this.#attempt?.abort.abort()
+    this.#giveUp(() => true, new MirrorUnreachableError('', 'the replication is paused'))
   }
 
-  async #next(signal: AbortSignal | undefined): Promise<Session> {
+  #giveUp(which: (waiter: Waiter) => boolean, reason: Error): void {
+    for (const waiter of [...this.#waiters].filter(which)) {
+      this.#waiters.delete(waiter)
+      waiter.connected.reject(reason)
+    }
+  }
+
+  async #next(signal: AbortSignal | undefined, untried: readonly Mirror[], read = false): Promise<Session> {
     this.#closed.signal.throwIfAborted()
     if (this.#attempt?.connected === true && !this.#attempt.abort.signal.aborted) return this.#attempt.session
     if (this.#mirrors.length === 0) throw new MirrorUnreachableError('', 'there is none')
-    const waiter: Waiter = { untried: new Set(this.#mirrors), connected: deferred() }
+    const waiter: Waiter = { read, untried: new Set(untried), connected: deferred() }
     this.#waiters.add(waiter)
     try {
       return await unlessAborted(waiter.connected.promise, signal)
@@ -200,7 +236,7 @@ export class Scheduler {
     const { env, session: begin, onStatus, onFailure } = this.#options
     const abort = new AbortController()
     const session = begin(mirror)
-    this.#attempt = { session, abort, connected: false }
+    this.#attempt = { session, abort, begunAtMs: env.monotonicMs(), connected: false, slow: false }
     try {
       await session.run(abort.signal)
     } catch (thrown) {
@@ -221,11 +257,11 @@ export class Scheduler {
   }
 
   #failed(mirror: Mirror, error: Error): void {
-    for (const waiter of this.#waiters) {
-      waiter.untried.delete(mirror)
-      if (waiter.untried.size > 0) continue
-      this.#waiters.delete(waiter)
-      waiter.connected.reject(error)
-    }
+    for (const { untried } of this.#waiters) untried.delete(mirror)
+    this.#giveUp(({ untried }) => untried.size === 0, error)
   }
+}
+
+function unanswered({ session }: Attempt): Error {
+  return new MirrorUnreachableError(session.mirror.address, 'it has not answered yet')
 }

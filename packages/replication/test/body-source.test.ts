@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { ManualEnv, until } from './manual-env.js'
+import { ManualEnv, rounds, until } from './manual-env.js'
+import { address } from './memory-mirror.js'
 import { count, isQuiet, known, putMany, Rig } from './rig.js'
 
 let rig: Rig
@@ -38,6 +39,47 @@ describe('reads of what is known and not held', () => {
     mirror.fault = () => undefined
     await env.advance(1_000)
     expect(await db.get('d0')).toBeDefined()
+  })
+
+  test('a pause ends those that wait for a connection', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await db.put({ id: 'own' })
+    mirror.fault = () => 'hang'
+    const replication = await rig.replicate(db, mirror)
+    await until(() => count(mirror, 'GET ') === 1)
+    const read = db.read('own', { waitMs: 600_000 })
+    await rounds()
+    replication.pause()
+    expect(await read).toMatchObject({ current: false, from: 'local' })
+  })
+
+  test('once one has waited in vain for an attempt, no other waits for it', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await db.put({ id: 'own' })
+    mirror.fault = () => 'hang'
+    const env = new ManualEnv()
+    await rig.replicate(db, mirror, { env })
+    await until(() => count(mirror, 'GET ') === 1)
+    await env.advance(2_000)
+    expect(await db.read('own', { waitMs: 20 })).toMatchObject({ current: false })
+    expect(await db.read('own', { waitMs: 600_000 })).toMatchObject({ current: false })
+  })
+
+  test('with one mirror in use and another that failed, they wait for the first alone', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await db.put({ id: 'own' })
+    let answering = false
+    mirror.fault = (_, { url }) => (url.includes('/v1/second') && !answering ? 'hang' : 'refuse')
+    const replication = await rig.replicate(db, mirror, { mirrors: [address('first'), address('second')] })
+    await until(() => replication.mirrors()[1]?.state === 'connecting')
+    const read = db.read('own', { waitMs: 600_000 })
+    await rounds()
+    answering = true
+    await replication.removeMirror(address('second'))
+    expect(await read).toMatchObject({ current: false })
   })
 
   test('a body that is not what its rev says is not taken', async () => {
