@@ -8,7 +8,7 @@ import { type HotChain, readHotChain } from './hot-chain.js'
 import { type HotFiles, rewriteGroups } from './hot-rewrite.js'
 import { HotTail } from './hot-tail.js'
 import { type Manifest, type ManifestData, withIncarnation } from './manifest.js'
-import { openSegments, readSegments, type SegmentSet } from './segment-set.js'
+import { openSegments, provenSegments, readSegments, type SegmentSet } from './segment-set.js'
 import type { OpenSegment } from './segment-writer.js'
 import { readShard } from './shard-cache.js'
 import { mergeSpans, type SeqSpan, spanFrom, uncovered } from './span.js'
@@ -52,20 +52,22 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { storage, manifest, watermark } = options
   const files: FoundFiles = new Map((await storage.list()).map((file) => [file.name, file]))
   const segments = await readSegments(storage, manifest.data, files)
-  const table = new SpanTable()
-  for (const { name, frames } of segments.segments)
-    for (const frame of frames) {
-      const shard = { ...frame, segment: name }
-      if (await isKept(storage, shard, manifest.data.lost)) table.add(shard)
-    }
+  const lostBefore = manifest.data.lost
+  const hot = await readHotChain(
+    storage,
+    manifest.data,
+    files,
+    (await tableOf(storage, segments.segments, lostBefore)).spans(),
+  )
+  const kept = provenSegments(segments, hot.groups)
+  const table = await tableOf(storage, kept, lostBefore)
   const sealed = table.spans()
-  const hot = await readHotChain(storage, manifest.data, files, sealed)
-  const known = mergeSpans([...sealed, ...manifest.data.lost])
+  const known = mergeSpans([...sealed, ...lostBefore])
   const floor = Math.max(watermark, hot.floor, segments.floor, known.at(-1)?.lastSeq ?? 0)
   const present = mergeSpans([...known, ...hot.groups])
   const head = contiguousEnd(present, floor)
   const newlyLost = uncovered(present, 1, floor)
-  const lost = mergeSpans([...manifest.data.lost, ...newlyLost])
+  const lost = mergeSpans([...lostBefore, ...newlyLost])
   if (!options.readOnly) await settle(options, { hot, segments, lost, newlyLost })
   const numbers = new FileNumbers(nextNumber(manifest.data, files))
   const unproven = hot.groups.filter(({ lastSeq }) => lastSeq > floor && lastSeq <= head)
@@ -73,7 +75,6 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     unproven.length === 0 || options.readOnly
       ? { files: hot.past(head), end: hot.end(head) }
       : await rewriteGroups(hot, unproven, { ...options, numbers })
-  await syncSegments(storage, segments)
   const suspects = [...hot.suspects, ...segments.suspects]
   return {
     head,
@@ -89,8 +90,22 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     numbers,
     hot: hotFiles,
     segments: segments.segments,
-    openSegments: openSegments(segments),
+    openSegments: openSegments(kept),
   }
+}
+
+async function tableOf(
+  storage: Storage,
+  segments: SegmentSet['segments'],
+  lost: readonly SeqSpan[],
+): Promise<SpanTable> {
+  const table = new SpanTable()
+  for (const { name, frames } of segments)
+    for (const frame of frames) {
+      const shard = { ...frame, segment: name }
+      if (await isKept(storage, shard, lost)) table.add(shard)
+    }
+  return table
 }
 
 /** A shard that was given up counts again only when somebody mended it. */
@@ -124,11 +139,6 @@ function blame({ firstSeq, lastSeq }: SeqSpan, suspects: readonly Suspect[]): Fi
     firstSeq,
     lastSeq,
   }
-}
-
-/** What a killed process wrote may still be only in the system's memory; nobody may see it before it is durable. */
-async function syncSegments(storage: Storage, { segments }: SegmentSet): Promise<void> {
-  for (const { name, closed, frames } of segments) if (!closed && frames.length > 0) await storage.sync(name)
 }
 
 function tailOf(hot: HotChain, sealed: readonly SeqSpan[], head: number): HotTail {

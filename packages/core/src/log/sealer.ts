@@ -4,13 +4,11 @@ import { ClosedError, MynahError, StorageError } from '../errors.js'
 import { limits } from '../limits.js'
 import type { HotTail, TailRun } from './hot-tail.js'
 import type { HotWriter } from './hot-writer.js'
-import type { FramedShard, SegmentWriter } from './segment-writer.js'
+import { type FramedShard, type SegmentWriter, SHARDS_PER_SYNC } from './segment-writer.js'
 import { Serial } from './serial.js'
 import { encodeShard, readShardHeader } from './shard.js'
 import type { SpanTable } from './span-table.js'
 
-/** Shards that share one sync when there is a backlog; also what counts as one. */
-const BATCH = 4
 /** Encoders at once under backlog: each takes a thread of the pool of four that the disk needs too. */
 const ENCODERS = 2
 const RETRY_MS = 100
@@ -148,8 +146,9 @@ export class Sealer {
   async #batch(force: number): Promise<boolean> {
     const { hot, tail, segments, table, shardBytes } = this.#options
     if (hot.synced < hot.head) await hot.sync()
-    const backlog = tail.bytes >= BATCH * shardBytes
-    const runs = this.#plan(force, backlog ? BATCH : 1)
+    // What one write takes at most is also what counts as a backlog.
+    const backlog = tail.bytes >= SHARDS_PER_SYNC * shardBytes
+    const runs = this.#plan(force, backlog ? SHARDS_PER_SYNC : 1)
     const last = runs.at(-1)
     if (last === undefined) return false
     const placed = await segments.write(await this.#encode(runs, backlog))

@@ -3,7 +3,7 @@ import type { Finding, Suspect } from './finding.js'
 import { type FoundFiles, numberOf, UNKNOWN_SPAN, unnamed } from './found-files.js'
 import type { ManifestData } from './manifest.js'
 import { readSegment, type SegmentContent } from './segment-reader.js'
-import type { OpenSegment } from './segment-writer.js'
+import { type OpenSegment, SHARDS_PER_SYNC } from './segment-writer.js'
 import { mergeSpans, type SeqSpan, uncovered } from './span.js'
 
 /** The segments of a log as they were found. */
@@ -61,8 +61,30 @@ export async function readSegments(
   return { segments, floor: floorOf(segments, suspects), findings, suspects, missing, adopted, leftover }
 }
 
+/**
+ * The segments without the shards that nothing proves to be durable and whose records stand elsewhere: of a segment
+ * without footer these may be the last that shared a sync, as it may have failed. A hot file goes only after that sync.
+ * @param hot what hot files hold
+ */
+export function provenSegments({ segments }: SegmentSet, hot: readonly SeqSpan[]): SegmentSet['segments'] {
+  const isProven = ({ closed, frames }: SegmentSet['segments'][number], index: number): boolean =>
+    closed || index < frames.length - SHARDS_PER_SYNC
+  const proven = segments.flatMap((segment) => segment.frames.filter((_, index) => isProven(segment, index)))
+  let covered = mergeSpans([...hot, ...proven.map(spanOf)])
+  const kept: SegmentSet['segments'][number][] = []
+  // From the newest to the oldest: what failed was written again to a later one.
+  for (const segment of segments.toReversed()) {
+    const frames = segment.frames.filter(
+      (frame, index) => isProven(segment, index) || !isCovered(spanOf(frame), covered),
+    )
+    covered = mergeSpans([...covered, ...frames.map(spanOf)])
+    kept.unshift(frames.length === segment.frames.length ? segment : { ...segment, frames, clean: false })
+  }
+  return kept
+}
+
 /** Which segment to go on with, and which have no footer and cannot be gone on with. */
-export function openSegments({ segments }: SegmentSet): {
+export function openSegments(segments: SegmentSet['segments']): {
   readonly current: OpenSegment | undefined
   readonly torn: readonly OpenSegment[]
 } {

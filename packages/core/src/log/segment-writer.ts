@@ -17,6 +17,9 @@ import type { StoredShard } from './span-table.js'
 /** A segment past this length is closed. */
 const SEGMENT_BYTES = 16 * 1024 * 1024
 
+/** Shards that one write takes at most. Recovery counts on it. */
+export const SHARDS_PER_SYNC = 4
+
 /** A shard, and what its frame says of it. */
 export interface FramedShard {
   readonly frame: Frame

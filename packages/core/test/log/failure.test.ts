@@ -195,3 +195,22 @@ test('a sealer whose encoder fails tells it as a StorageError, and tries again',
   expect(errors).toHaveLength(1)
   expect([...(await contents(log))]).toEqual(expected(1, 20))
 })
+
+test('shards whose sync failed are not trusted by the next open while a hot file has their records', async () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const storage = disk(seed)
+    const { log } = await openTestLog(storage, { shardBytes: 200 })
+    for (let n = 1; n <= 6; n++) await log.append([record(n)], { sync: true })
+    await log.seal()
+    for (let n = 7; n <= 16; n++) await log.append([record(n)], { sync: true })
+    storage.fails = (operation, name) => operation === 'sync' && name.startsWith('segment')
+    await expect(log.seal()).rejects.toThrow(StorageError)
+    const left = storage.survivor('kill')
+    const { log: again } = await openTestLog(left, { env: new TestEnv(seed + 1), shardBytes: 200 })
+    await again.seal()
+    await again.append([record(17)], { sync: true })
+    await again.seal()
+    expect(again.stats().hotRecords).toBe(0)
+    await survives(left, 17)
+  }
+})
