@@ -54,7 +54,7 @@ export class MemoryMirror implements Transport {
   detaches = false
   /** Leaves out the older part of paths, unless they are asked for whole. */
   trims = false
-  /** Sends bodies that are not what their revs say. */
+  /** Where a leaf is asked for, sends a body that is not what its rev says. */
   forges = false
   requestBytes = 16 * 1024 * 1024
   readonly #streams = new Set<(line: string | undefined) => void>()
@@ -245,14 +245,16 @@ export class MemoryMirror implements Transport {
   async #fetch(body: Uint8Array, whole: boolean): Promise<TransportAnswer> {
     const records = []
     for (const item of decodeFetch(body)) {
-      if ('rev' in item) records.push(...(await this.replica.bodies([item], { whole })))
-      else records.push(...(await this.replica.leaves(item.id)))
+      if ('rev' in item) {
+        const bodies = await this.replica.bodies([item], { whole })
+        records.push(...(this.forges ? bodies.map(forged) : bodies))
+      } else records.push(...(await this.replica.leaves(item.id)))
     }
     if (records.length === 0) return { status: 204, headers: {}, body: new Uint8Array(0) }
     return {
       status: 200,
       headers: { 'content-type': mediaTypes.shard },
-      body: await encodeRecords(this.forges ? records.map(forged) : records),
+      body: await encodeRecords(records),
     }
   }
 }

@@ -3,9 +3,9 @@ import { changedDocuments } from '../changes/feed.js'
 import { formatPosition, parsePosition, positionAt } from '../changes/positions.js'
 import { conflictsOf } from '../document/tree.js'
 import { CursorLostError } from '../errors.js'
+import { assemble } from './assemble.js'
 import type { Context } from './context.js'
 import type { Change, ChangesOptions } from './documents.js'
-import { assemble } from './reader.js'
 import type { Replica } from './replica.js'
 
 /** The documents that changed, each once at its newest change; with `live`, and as they go on changing. */

@@ -1,13 +1,14 @@
 import { readable } from '../changes/ancestry.js'
 import type { Fields } from '../codec/value.js'
-import { conflictsOf, type Leaf } from '../document/tree.js'
-import { acceptId, copyFields } from '../document/validate.js'
+import { conflictsOf, type Leaf, leafKey } from '../document/tree.js'
+import { acceptId } from '../document/validate.js'
 import { MynahError, ShardCorruptError, StaleError, UnreachableError } from '../errors.js'
 import type { Entry } from '../index/entry.js'
 import type { LogRecord } from '../log/record.js'
+import { assemble, plain } from './assemble.js'
 import type { Context } from './context.js'
 import type { Document, ListOptions, Read, ReadOptions, Stored } from './documents.js'
-import type { BodySource, MergeReport } from './replica.js'
+import type { BodySource, LeafRef, MergeOutcome, MergeReport } from './replica.js'
 
 const WAIT_MS = 2_000
 const LIST_BATCH = 256
@@ -22,6 +23,12 @@ interface Found {
   readonly current: boolean
   readonly from: 'local' | 'mirror'
   readonly asOf: Date | undefined
+}
+
+interface Kept {
+  readonly records: readonly LogRecord[]
+  /** One for each of `records`. */
+  readonly outcomes: readonly MergeOutcome[]
 }
 
 /** Reads at each freshness: from what is held, and from a mirror where that is asked for or needed. */
@@ -96,7 +103,7 @@ export class Reader {
     })
     if (missing.length === 0) return
     try {
-      await this.#ask(options, async (signal) => this.#keep(await source.fetch(missing, { signal })))
+      await this.#ask(options, (signal) => this.#fetchLeaves(missing, source, signal))
     } catch (error) {
       options.signal?.throwIfAborted()
       // Each read then tells what it has.
@@ -173,9 +180,9 @@ export class Reader {
    */
   async #fetch(id: string, leaf: Leaf | undefined, source: BodySource, signal: AbortSignal): Promise<Found> {
     const { index, env } = this.#context
-    const asked = leaf ? source.fetch([named(id, leaf)], { signal }) : source.fetchDocument(id, { signal })
-    const records = await asked
-    const { outcomes } = await this.#keep(records)
+    const { records, outcomes } = leaf
+      ? await this.#fetchLeaves([named(id, leaf)], source, signal)
+      : await this.#keepOnly(await source.fetchDocument(id, { signal }), (record) => record.id === id)
     const winner = (await index.get(id))?.leaves[0]
     const asOf = leaf ? this.#asOf(id) : new Date(env.now())
     const about = { current: true, from: 'mirror', asOf } as const
@@ -185,14 +192,24 @@ export class Reader {
     // The log may have lost what the index says it holds.
     const fetched = records.find(
       (record, i) =>
-        record.id === id &&
-        record.rev === winner.rev &&
-        record.body !== undefined &&
-        outcomes[i]?.result !== 'refused',
+        record.rev === winner.rev && record.body !== undefined && outcomes[i]?.result !== 'refused',
     )
     if (fetched) return { rev: winner.rev, body: plain(fetched), ...about }
     if (leaf) return this.#fetch(id, undefined, source, signal)
     throw new UnreachableError(id)
+  }
+
+  async #fetchLeaves(leaves: readonly LeafRef[], source: BodySource, signal: AbortSignal): Promise<Kept> {
+    const asked = new Set(leaves.map((leaf) => `${leaf.id} ${leafKey(leaf)}`))
+    const records = await source.fetch(leaves, { signal })
+    return this.#keepOnly(records, (record) => asked.has(`${record.id} ${leafKey(record)}`))
+  }
+
+  /** Whatever else a mirror sends than was asked for is left. */
+  async #keepOnly(sent: readonly LogRecord[], wanted: (record: LogRecord) => boolean): Promise<Kept> {
+    const records = sent.filter(wanted)
+    const { outcomes } = await this.#keep(records)
+    return { records, outcomes }
   }
 
   /** A leaf's body where it is held; a tombstone has none. */
@@ -238,7 +255,7 @@ export class Reader {
       if (found || options.freshness === 'local') return found ?? { ...about, current: false }
       if (!source) throw new UnreachableError(id)
       return this.#ask(options, async (signal) => {
-        await this.#keep(await source.fetch([named(id, leaf)], { signal }))
+        await this.#fetchLeaves([named(id, leaf)], source, signal)
         const supplied = (await index.get(id))?.leaves.find((one) => one.rev === rev)
         const fetched = supplied && (await this.#held(id, supplied, { ...about, from: 'mirror' }))
         if (!fetched) throw new UnreachableError(id)
@@ -274,16 +291,4 @@ function aborted(signal: AbortSignal): Promise<never> {
 
 function named(id: string, leaf: Leaf): { id: string; rev: string; bodyHash?: Uint8Array } {
   return { id, rev: leaf.rev, ...(leaf.bodyHash && { bodyHash: leaf.bodyHash }) }
-}
-
-/** The members of a body. An opaque one has none to give before there is a key. */
-function plain(record: LogRecord): Fields {
-  const { body } = record
-  if (body === undefined || body instanceof Uint8Array) throw new UnreachableError(record.id)
-  return body
-}
-
-/** A document as handed out: a copy. */
-export function assemble<T extends object = Document>(id: string, rev: string, body: Fields): Stored<T> {
-  return { id, rev, ...copyFields(body) } as unknown as Stored<T>
 }

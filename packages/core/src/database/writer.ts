@@ -2,6 +2,7 @@ import { valueBytes } from '../codec/value-size.js'
 import { uuidSource } from '../document/uuid.js'
 import { acceptDocument, acceptId, acceptRev } from '../document/validate.js'
 import { ConflictError, DocumentInvalidError, MynahError, UnreachableError } from '../errors.js'
+import { assemble } from './assemble.js'
 import { type CommitQueue, GROUP_BYTES, GROUP_IDS } from './commit-queue.js'
 import type { Context } from './context.js'
 import {
@@ -15,7 +16,7 @@ import {
   type Stored,
 } from './documents.js'
 import type { PutIntent } from './plan.js'
-import { assemble, type Reader } from './reader.js'
+import type { Reader } from './reader.js'
 
 type Maybe<T> = T | Promise<T>
 

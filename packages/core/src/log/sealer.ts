@@ -65,11 +65,12 @@ export class Sealer {
   #startWhenQuiet(): void {
     if (this.#running !== undefined || this.#retry !== undefined || this.#quiet !== undefined) return
     if (!this.#enough()) return
+    const restMs = Math.max(1, QUIET_MS - this.#quietMs())
     this.#quiet = this.#options.env.setTimer(() => {
       this.#quiet = undefined
       if (this.#isQuiet()) this.#start()
       else this.#startWhenQuiet()
-    }, QUIET_MS)
+    }, restMs)
   }
 
   #isBehind(): boolean {
@@ -77,7 +78,12 @@ export class Sealer {
   }
 
   #isQuiet(): boolean {
-    return this.#options.env.monotonicMs() - this.#lastWakeMs >= QUIET_MS
+    return this.#quietMs() >= QUIET_MS
+  }
+
+  /** Since the last append. */
+  #quietMs(): number {
+    return this.#options.env.monotonicMs() - this.#lastWakeMs
   }
 
   /** One batch now, also of a last shard that is not full: for a writer that has to wait. @throws StorageError */
@@ -118,9 +124,10 @@ export class Sealer {
     try {
       while (this.#enough() && (this.#isBehind() || this.#isQuiet())) {
         const progress = await this.#next(0)
-        if (!progress) return
+        if (!progress) break
         await this.#options.env.yield()
       }
+      await this.#leaveHotFile()
     } catch (error) {
       this.#options.onError(error as MynahError)
       if (this.#closed) return
@@ -157,6 +164,14 @@ export class Sealer {
     this.#retryMs = RETRY_MS
     await this.#release()
     return true
+  }
+
+  /** After a pause with nothing left to seal, the hot file would only hold what shards hold: it goes. */
+  async #leaveHotFile(): Promise<void> {
+    const { hot, tail } = this.#options
+    if (tail.firstSeq !== undefined || this.#closed) return
+    await hot.retire()
+    await this.#release()
   }
 
   #release(): Promise<void> {
