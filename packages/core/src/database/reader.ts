@@ -7,7 +7,7 @@ import type { Entry } from '../index/entry.js'
 import type { LogRecord } from '../log/record.js'
 import { assemble, plain } from './assemble.js'
 import type { Context } from './context.js'
-import type { Document, ListOptions, Read, ReadOptions, Stored } from './documents.js'
+import type { ListOptions, Read, ReadOptions, Stored } from './documents.js'
 import type { BodySource, LeafRef, MergeOutcome, MergeReport } from './replica.js'
 
 const WAIT_MS = 2_000
