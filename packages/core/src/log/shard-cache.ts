@@ -22,7 +22,7 @@ export async function readShard(storage: Storage, stored: StoredShard): Promise<
 
 /** What a shard whose columns are all decoded takes in RAM, about: measured on readings of eight members. */
 function decodedBytes({ rawBytes, count }: Shard): number {
-  return 4 * rawBytes + 300 * count
+  return 2 * rawBytes + 90 * count
 }
 
 /** Decoded shards, least recently used out first; those who want one at the same time share its decoding. */
