@@ -48,7 +48,6 @@ class NodeStorage implements Storage {
   readonly #files = new Map<string, Promise<OpenFile>>()
   /** Files whose entry in the folder is known to be durable. */
   readonly #named = new Set<string>()
-  readonly #replacing = new Set<string>()
   #folder: Promise<void> | undefined
 
   constructor(folder: string) {
@@ -57,21 +56,18 @@ class NodeStorage implements Storage {
 
   async lock(): Promise<StorageLock> {
     await this.#attempt('lock', '.', () => this.#ready())
-    return lockFolder(this.location, await realpath(this.location))
+    const lock = await lockFolder(this.location, await realpath(this.location))
+    await this.#removeLeftovers()
+    return lock
   }
 
   list(): Promise<readonly StoredFile[]> {
     return this.#attempt('list', '.', async () => {
       const files: StoredFile[] = []
       for (const entry of (await unlessMissing(readdir(this.location, { withFileTypes: true }))) ?? []) {
-        if (!entry.isFile()) continue
-        if (NAME.test(entry.name)) {
-          const found = await unlessMissing(stat(this.#path(entry.name)))
-          if (found !== undefined) files.push({ name: entry.name, length: found.size })
-        } else if (this.#isLeftover(entry.name)) {
-          // What cannot be removed (a read-only medium) is ignored all the same.
-          await unlink(this.#path(entry.name)).catch(() => undefined)
-        }
+        if (!entry.isFile() || !NAME.test(entry.name)) continue
+        const found = await unlessMissing(stat(this.#path(entry.name)))
+        if (found !== undefined) files.push({ name: entry.name, length: found.size })
       }
       return files
     })
@@ -119,22 +115,17 @@ class NodeStorage implements Storage {
   replace(name: string, bytes: Uint8Array): Promise<void> {
     return this.#attempt('replace', name, async () => {
       await this.#ready()
-      const temporary = `${name}${TEMPORARY}`
-      this.#replacing.add(temporary)
+      const temporary = this.#path(`${name}${TEMPORARY}`)
+      const handle = await open(temporary, 'w')
       try {
-        const handle = await open(this.#path(temporary), 'w')
-        try {
-          await writeAll(handle, bytes, 0)
-          await handle.datasync()
-        } finally {
-          await handle.close()
-        }
-        await this.#forget(name)
-        await rename(this.#path(temporary), this.#path(name))
-        await syncFolder(this.location)
+        await writeAll(handle, bytes, 0)
+        await handle.datasync()
       } finally {
-        this.#replacing.delete(temporary)
+        await handle.close()
       }
+      await this.#forget(name)
+      await rename(temporary, this.#path(name))
+      await syncFolder(this.location)
       this.#named.add(name)
     })
   }
@@ -157,8 +148,13 @@ class NodeStorage implements Storage {
     return join(this.location, name)
   }
 
-  #isLeftover(name: string): boolean {
-    return name.endsWith(TEMPORARY) && NAME.test(name.slice(0, -1)) && !this.#replacing.has(name)
+  /** What a crash left of replacements: only the owner of the lock knows that nobody is replacing. */
+  async #removeLeftovers(): Promise<void> {
+    for (const name of (await unlessMissing(readdir(this.location))) ?? []) {
+      if (!name.endsWith(TEMPORARY) || !NAME.test(name.slice(0, -TEMPORARY.length))) continue
+      // What cannot be removed (a read-only medium) is ignored all the same.
+      await unlink(this.#path(name)).catch(() => undefined)
+    }
   }
 
   async #attempt<T>(operation: string, name: string, run: () => Promise<T>): Promise<T> {

@@ -19,13 +19,29 @@ test('listing a folder that is not there makes none', async () => {
   expect(await readdir(folder)).toEqual([])
 })
 
-test('what a crash left of a replacement is removed; folders and foreign files are left alone', async () => {
+test('what a crash left of a replacement is removed by the next owner; folders and foreign files are left alone', async () => {
   await writeFile(join(folder, 'manifest~'), 'half')
   await writeFile(join(folder, 'Other File'), 'x')
   await mkdir(join(folder, 'index-1'))
   await writeFile(join(folder, 'hot-1'), 'abc')
-  expect(await nodeStorage(folder).list()).toEqual([{ name: 'hot-1', length: 3 }])
-  expect((await readdir(folder)).sort()).toEqual(['Other File', 'hot-1', 'index-1'])
+  const storage = nodeStorage(folder)
+  expect(await storage.list()).toEqual([{ name: 'hot-1', length: 3 }])
+  await (await storage.lock()).release()
+  expect((await readdir(folder)).sort()).toEqual(['Other File', 'hot-1', 'index-1', 'lock'])
+})
+
+test('listing, here or by another that would like to open, disturbs no replacement', async () => {
+  const [storage, other] = [nodeStorage(folder), nodeStorage(folder)]
+  let replacing = true
+  const lists = [storage, other].map(async (one) => {
+    while (replacing) await one.list()
+  })
+  try {
+    for (let n = 0; n < 300; n++) await storage.replace('a', Uint8Array.of(n))
+  } finally {
+    replacing = false
+    await Promise.all(lists)
+  }
 })
 
 test('names that are none of the log are a programming error', async () => {
