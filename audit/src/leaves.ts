@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Database } from '@mynah/core'
+import { type Database, nodeEnv } from '@mynah/core'
 import { decodeRecords, type LogRecord, replicaOf } from '@mynah/core/replica'
 import { headers } from '@mynah/replication/protocol'
 
@@ -35,7 +35,7 @@ export async function leavesAt(url: string): Promise<Leaves> {
     const answer = await fetch(`${url}/records?${query}`)
     if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`)
     const bytes = new Uint8Array(await answer.arrayBuffer())
-    if (bytes.length > 0) gather(leaves, await decodeRecords(bytes))
+    if (bytes.length > 0) gather(leaves, await decodeRecords(bytes, nodeEnv))
     since = answer.headers.get(headers.position) ?? ''
     more = answer.headers.get(headers.more) === '1'
   }

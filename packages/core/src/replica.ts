@@ -1,6 +1,7 @@
 import type { Database } from './database/database.js'
 import { EmbeddedDatabase } from './database/embedded-database.js'
 import type { Replica } from './database/replica.js'
+import type { Env } from './env/env.js'
 import type { LogRecord } from './log/record.js'
 import { decodeShard, encodeShard } from './log/shard.js'
 
@@ -27,13 +28,13 @@ export function replicaOf(db: Database): Replica {
 }
 
 /** Records as the bytes of one shard, for the wire. At most `limits.blockRecords`. */
-export function encodeRecords(records: readonly LogRecord[]): Promise<Uint8Array> {
+export function encodeRecords(records: readonly LogRecord[], env: Env): Promise<Uint8Array> {
   const numbered = records.map((record, i) => ({ seq: i + 1, record }))
-  return encodeShard(numbered, 1, records.length, { effort: 'fast' })
+  return encodeShard(numbered, 1, records.length, { env, effort: 'fast' })
 }
 
 /** The records of a shard from the wire, their bytes checked but not what they claim. @throws ShardCorruptError */
-export async function decodeRecords(bytes: Uint8Array): Promise<LogRecord[]> {
-  const { block } = await decodeShard(bytes, 0)
+export async function decodeRecords(bytes: Uint8Array, env: Env): Promise<LogRecord[]> {
+  const { block } = await decodeShard(bytes, 0, env)
   return Array.from({ length: block.count }, (_, i) => block.record(i))
 }

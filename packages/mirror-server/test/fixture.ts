@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Database, type Document, open } from '@mynah/core'
+import { type Database, type Document, nodeEnv, open } from '@mynah/core'
 import { decodeRecords, encodeRecords, type Replica, replicaOf } from '@mynah/core/replica'
 import { decodePushAnswer, headers, mediaTypes, type PushAnswer } from '@mynah/replication/protocol'
 import type { FastifyInstance } from 'fastify'
@@ -50,7 +50,7 @@ export async function startPeer(
 /** All that the replica has to give, as the bytes of a push. */
 export async function shardOf(replica: Replica): Promise<Uint8Array> {
   const { records } = await replica.feed({ since: 0, bodies: true, whole: true, bytes: 2 ** 40 })
-  return await encodeRecords(records)
+  return await encodeRecords(records, nodeEnv)
 }
 
 /** Posts bytes as a push; `from` is the sender's id. */
@@ -74,7 +74,7 @@ export async function push(address: string, replica: Replica): Promise<PushAnswe
 }
 
 export async function recordsOf(response: Response): Promise<Awaited<ReturnType<typeof decodeRecords>>> {
-  return await decodeRecords(new Uint8Array(await response.arrayBuffer()))
+  return await decodeRecords(new Uint8Array(await response.arrayBuffer()), nodeEnv)
 }
 
 /** The status and code of an error, after a check that the body is just `{ code, message }`. */

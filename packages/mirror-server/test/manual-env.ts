@@ -31,6 +31,10 @@ export class ManualEnv implements Env {
     return new Promise((resolve) => setImmediate(resolve))
   }
 
+  offload<T>(work: () => Promise<T>): Promise<T> {
+    return work()
+  }
+
   /** Timers that are set. */
   get timers(): number {
     return this.#timers.length

@@ -1,4 +1,4 @@
-import { open } from '@mynah/core'
+import { nodeEnv, open } from '@mynah/core'
 import { encodeRecords, replicaOf } from '@mynah/core/replica'
 import {
   decodeInfo,
@@ -69,13 +69,13 @@ describe('a push', () => {
     const { seq } = replica.position()
     await database.put({ id: 'x', n: 3 }, { overwrite: true })
     const short = await replica.feed({ since: seq, bodies: true })
-    const detached = await postRecords(`${origin}/v1/a`, await encodeRecords(short.records))
+    const detached = await postRecords(`${origin}/v1/a`, await encodeRecords(short.records, nodeEnv))
     expect(decodePushAnswer(new Uint8Array(await detached.arrayBuffer()))).toMatchObject({
       taken: 0,
       exceptions: [{ index: 0, code: 'MYNAH_DETACHED' }],
     })
     const whole = await replica.feed({ since: seq, bodies: true, whole: true })
-    const taken = await postRecords(`${origin}/v1/a`, await encodeRecords(whole.records), {
+    const taken = await postRecords(`${origin}/v1/a`, await encodeRecords(whole.records, nodeEnv), {
       query: '?whole=1',
     })
     expect(decodePushAnswer(new Uint8Array(await taken.arrayBuffer()))).toMatchObject({
@@ -88,7 +88,7 @@ describe('a push', () => {
     const { origin } = await startMirror(['a'])
     const { replica } = await startPeer([{ id: 'x' }])
     const stubs = await replica.feed({ since: 0, bodies: false })
-    const answer = await postRecords(`${origin}/v1/a`, await encodeRecords(stubs.records))
+    const answer = await postRecords(`${origin}/v1/a`, await encodeRecords(stubs.records, nodeEnv))
     expect(decodePushAnswer(new Uint8Array(await answer.arrayBuffer()))).toMatchObject({
       taken: 0,
       exceptions: [{ index: 0 }],

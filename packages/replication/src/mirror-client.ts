@@ -1,4 +1,4 @@
-import { CursorLostError } from '@mynah/core'
+import { CursorLostError, type Env } from '@mynah/core'
 import { decodeRecords, type LeafRef, type LogRecord, type Position } from '@mynah/core/replica'
 import PQueue from 'p-queue'
 import { unlessAborted } from './deferred.js'
@@ -48,6 +48,7 @@ export interface MirrorClientOptions {
   /** Of the database here. */
   readonly databaseId: string
   readonly transport: Transport
+  readonly env: Env
   /** Called with the bytes of bodies as they travel. */
   readonly onTraffic: (bytesUp: number, bytesDown: number) => void
 }
@@ -231,7 +232,7 @@ export class MirrorClient {
   async #records(answer: TransportAnswer): Promise<readonly LogRecord[]> {
     if (answer.status === 204) return []
     try {
-      return await decodeRecords(answer.body)
+      return await decodeRecords(answer.body, this.#options.env)
     } catch (cause) {
       throw this.#garbled(answer, 'a shard that cannot be read', { cause })
     }

@@ -1,3 +1,4 @@
+import type { Env } from '@mynah/core'
 import { encodeRecords, type LogRecord, type Parked, type Position, type Replica } from '@mynah/core/replica'
 import { MirrorAnswerError } from './errors.js'
 import type { MirrorClient } from './mirror-client.js'
@@ -10,6 +11,7 @@ const PAGE_BYTES = 1024 * 1024
 
 export interface PushOptions {
   readonly replica: Replica
+  readonly env: Env
   readonly client: MirrorClient
   readonly progress: Progress
   /** As the mirror told it when the session began. */
@@ -31,9 +33,9 @@ function add(sent: Sent, more: Sent): void {
 }
 
 /** Undefined for several records that are more than one shard takes. */
-async function shardOf(records: readonly LogRecord[]): Promise<Uint8Array | undefined> {
+async function shardOf(records: readonly LogRecord[], env: Env): Promise<Uint8Array | undefined> {
   try {
-    return await encodeRecords(records)
+    return await encodeRecords(records, env)
   } catch (error) {
     if (error instanceof RangeError && records.length > 1) return undefined
     throw error
@@ -153,7 +155,7 @@ export class Push {
   }
 
   async #sendBatch(records: readonly LogRecord[], whole: boolean, signal: AbortSignal): Promise<Sent> {
-    const shard = await shardOf(records)
+    const shard = await shardOf(records, this.#options.env)
     const bytesMax = Math.min(this.#options.info.limits.requestBytes, wireLimits.requestBytes)
     if (shard === undefined || shard.length > bytesMax) {
       return this.#sendParts(records, shard?.length ?? 0, whole, signal)

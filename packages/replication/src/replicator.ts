@@ -104,12 +104,9 @@ export class Replicator implements Replication {
     const address = mirrorAddress(url)
     this.#requireOpen()
     const known = this.#scheduler.mirrors.find((mirror) => mirror.address === address)
-    if (known !== undefined) {
-      known.token = token ?? known.token
-      this.#scheduler.wake()
-    } else {
-      this.#scheduler.add(new Mirror(this.#env, address, token, undefined))
-    }
+    if (known === undefined) this.#scheduler.add(new Mirror(this.#env, address, token, undefined))
+    else known.token = token ?? known.token
+    this.#scheduler.wake()
     this.#useSource()
     await this.#remember()
     this.#changed()
@@ -250,6 +247,7 @@ export class Replicator implements Replication {
       token: () => mirror.token,
       databaseId: this.#replica.id,
       transport: this.#transport,
+      env: this.#env,
       onTraffic: (bytesUp, bytesDown) => {
         this.#traffic.bytesUp += bytesUp
         this.#traffic.bytesDown += bytesDown

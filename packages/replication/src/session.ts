@@ -251,9 +251,10 @@ export class Session {
   }
 
   #pushOf(info: DatabaseInfo, progress: Progress): Push {
-    const { replica, client, observer, mirror } = this.#options
+    const { replica, env, client, observer, mirror } = this.#options
     return new Push({
       replica,
+      env,
       client,
       progress,
       info,

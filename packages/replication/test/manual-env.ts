@@ -35,6 +35,10 @@ export class ManualEnv implements Env {
     return new Promise((resolve) => setImmediate(resolve))
   }
 
+  offload<T>(work: () => Promise<T>): Promise<T> {
+    return work()
+  }
+
   get timers(): number {
     return this.#timers.size
   }

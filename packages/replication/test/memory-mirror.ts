@@ -1,4 +1,4 @@
-import { type Database, open } from '@mynah/core'
+import { type Database, nodeEnv, open } from '@mynah/core'
 import {
   decodeRecords,
   encodeRecords,
@@ -206,7 +206,7 @@ export class MemoryMirror implements Transport {
   }
 
   async #push(body: Uint8Array, whole: boolean): Promise<TransportAnswer> {
-    const records = await decodeRecords(body)
+    const records = await decodeRecords(body, nodeEnv)
     const detached = ({ path }: LogRecord) => this.detaches && !whole && path.length > 0
     const accepted = records.filter((record) => this.refuses(record.id) === undefined && !detached(record))
     const { outcomes, before, position } = await this.replica.merge(accepted, { whole, from: 'peer' })
@@ -238,7 +238,7 @@ export class MemoryMirror implements Transport {
     const told = { [headers.position]: positionText(page.position), [headers.more]: page.more ? '1' : '0' }
     if (page.records.length === 0) return { status: 204, headers: told, body: new Uint8Array(0) }
     const trimmed = page.records.map((record) => ({ ...record, path: record.path.slice(0, 1) }))
-    const body = await encodeRecords(this.trims && !whole ? trimmed : page.records)
+    const body = await encodeRecords(this.trims && !whole ? trimmed : page.records, nodeEnv)
     return { status: 200, headers: { 'content-type': mediaTypes.shard, ...told }, body }
   }
 
@@ -254,7 +254,7 @@ export class MemoryMirror implements Transport {
     return {
       status: 200,
       headers: { 'content-type': mediaTypes.shard },
-      body: await encodeRecords(records),
+      body: await encodeRecords(records, nodeEnv),
     }
   }
 }

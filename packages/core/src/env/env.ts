@@ -15,4 +15,6 @@ export interface Env {
   setTimer(callback: () => void, delayMs: number): Timer
   /** Resolves after the events that are ready now have been handled. */
   yield(): Promise<void>
+  /** Runs what another thread works at (LZMA); resolves or rejects as that does. */
+  offload<T>(work: () => Promise<T>): Promise<T>
 }

@@ -13,4 +13,5 @@ export const nodeEnv: Env = {
     return { cancel: () => clearTimeout(timer) }
   },
   yield: () => new Promise((resolve) => setImmediate(resolve)),
+  offload: (work) => work(),
 }

@@ -1,3 +1,4 @@
+import type { Env } from '../env/env.js'
 import { RecordLostError, ShardCorruptError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import type { HotTail } from './hot-tail.js'
@@ -10,6 +11,7 @@ const SCAN_RECORDS = 1_000
 
 export interface LogReaderOptions {
   readonly storage: Storage
+  readonly env: Env
   readonly tail: HotTail
   readonly table: SpanTable
   readonly cacheBytes: number
@@ -22,7 +24,7 @@ export class LogReader {
 
   constructor(options: LogReaderOptions) {
     this.#options = options
-    this.#cache = new ShardCache(options.storage, options.cacheBytes)
+    this.#cache = new ShardCache(options.storage, options.env, options.cacheBytes)
   }
 
   /** The record, where its shard is decoded. @throws ShardCorruptError */
@@ -86,7 +88,8 @@ export class LogReader {
 
   async #batch(stored: StoredShard, from: number, to: number): Promise<readonly Sequenced[]> {
     // Not kept: a scan would wash out of the cache what is read again and again.
-    const { block } = this.#cache.peek(stored) ?? (await readShard(this.#options.storage, stored))
+    const { block } =
+      this.#cache.peek(stored) ?? (await readShard(this.#options.storage, stored, this.#options.env))
     const batch: Sequenced[] = []
     for (let index = 0; index < block.count; index++) {
       const seq = stored.firstSeq + block.offsetAt(index)

@@ -123,7 +123,7 @@ class StoredLog implements Log {
     this.#lost = recovered.lost
     this.#tail = tail
     this.#table = table
-    this.#reader = new LogReader({ storage, tail, table, cacheBytes })
+    this.#reader = new LogReader({ storage, env, tail, table, cacheBytes })
     this.#openedBytes = recovered.segments.reduce((sum, { length }) => sum + length, 0)
     this.#hot = new HotWriter({
       storage,
@@ -229,9 +229,9 @@ class StoredLog implements Log {
     options: { readonly signal?: AbortSignal; readonly onProgress?: (progress: VerifyProgress) => void } = {},
   ): AsyncIterable<Finding> {
     this.#requireOpen()
-    const { storage, manifest } = this.#options
+    const { storage, env, manifest } = this.#options
     const parts = { hot: this.#hot, tail: this.#tail, table: this.#table, lost: this.#lost }
-    return verifyLog({ storage, manifest, ...parts, ...options })
+    return verifyLog({ storage, env, manifest, ...parts, ...options })
   }
 
   stats(): LogStats {

@@ -57,10 +57,10 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     storage,
     manifest.data,
     files,
-    (await tableOf(storage, segments.segments, lostBefore)).spans(),
+    (await tableOf(options, segments.segments, lostBefore)).spans(),
   )
   const kept = provenSegments(segments, hot.groups)
-  const table = await tableOf(storage, kept, lostBefore)
+  const table = await tableOf(options, kept, lostBefore)
   const sealed = table.spans()
   const known = mergeSpans([...sealed, ...lostBefore])
   const floor = Math.max(watermark, hot.floor, segments.floor, known.at(-1)?.lastSeq ?? 0)
@@ -94,8 +94,11 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   }
 }
 
+/** Where shards are read. */
+type Place = Pick<RecoveryOptions, 'storage' | 'env'>
+
 async function tableOf(
-  storage: Storage,
+  place: Place,
   segments: SegmentSet['segments'],
   lost: readonly SeqSpan[],
 ): Promise<SpanTable> {
@@ -103,16 +106,20 @@ async function tableOf(
   for (const { name, frames } of segments)
     for (const frame of frames) {
       const shard = { ...frame, segment: name }
-      if (await isKept(storage, shard, lost)) table.add(shard)
+      if (await isKept(place, shard, lost)) table.add(shard)
     }
   return table
 }
 
 /** A shard that was given up counts again only when somebody mended it. */
-async function isKept(storage: Storage, shard: StoredShard, lost: readonly SeqSpan[]): Promise<boolean> {
+async function isKept(
+  { storage, env }: Place,
+  shard: StoredShard,
+  lost: readonly SeqSpan[],
+): Promise<boolean> {
   if (uncovered(lost, shard.firstSeq, lastSeqOf(shard)).length > 0) return true
   try {
-    await readShard(storage, shard)
+    await readShard(storage, shard, env)
     return true
   } catch (error) {
     if (error instanceof ShardCorruptError) return false

@@ -201,7 +201,7 @@ export class Sealer {
       for (const [index, run] of queue) {
         // Building the columns holds the event loop for a moment: never twice without a breath.
         await this.#options.env.yield()
-        shards[index] = await encodeRun(run, backlog ? 'fast' : 'best')
+        shards[index] = await encodeRun(run, this.#options.env, backlog ? 'fast' : 'best')
       }
     }
     await Promise.all(Array.from({ length: backlog ? ENCODERS : 1 }, encodeNext))
@@ -209,10 +209,10 @@ export class Sealer {
   }
 }
 
-async function encodeRun(run: TailRun, effort: 'fast' | 'best'): Promise<FramedShard> {
+async function encodeRun(run: TailRun, env: Env, effort: 'fast' | 'best'): Promise<FramedShard> {
   const { firstSeq, lastSeq, records, block } = run
   const span = lastSeq - firstSeq + 1
-  const bytes = await encodeShard(records, firstSeq, span, { effort, ...(block && { block }) })
+  const bytes = await encodeShard(records, firstSeq, span, { env, effort, ...(block && { block }) })
   const { rawBytes } = readShardHeader(bytes)
   const frame = {
     firstSeq,

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { crc32 } from '../bytes/hash.js'
+import type { Env } from '../env/env.js'
 import { ShardCorruptError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import { FRAME_HEADER_BYTES } from './segment.js'
@@ -10,12 +11,12 @@ import type { StoredShard } from './span-table.js'
  * Reads a shard from its segment and decodes it.
  * @throws ShardCorruptError, StorageError
  */
-export async function readShard(storage: Storage, stored: StoredShard): Promise<Shard> {
+export async function readShard(storage: Storage, stored: StoredShard, env: Env): Promise<Shard> {
   const { segment, offset, firstSeq, span, length, shardCrc } = stored
   const bytes = await storage.read(segment, offset + FRAME_HEADER_BYTES, length)
   if (bytes.length !== length) throw new ShardCorruptError(firstSeq, `${segment} ends within it`)
   if (crc32(bytes) !== shardCrc) throw new ShardCorruptError(firstSeq, `its checksum in ${segment} differs`)
-  const shard = await decodeShard(bytes, firstSeq)
+  const shard = await decodeShard(bytes, firstSeq, env)
   if (shard.span !== span) throw new ShardCorruptError(firstSeq, `it covers ${shard.span} seqs, not ${span}`)
   return shard
 }
@@ -28,14 +29,16 @@ function decodedBytes({ rawBytes, count }: Shard): number {
 /** Decoded shards, least recently used out first; those who want one at the same time share its decoding. */
 export class ShardCache {
   readonly #storage: Storage
+  readonly #env: Env
   readonly #shards: LRUCache<StoredShard, Shard>
   readonly #decoding = new Map<StoredShard, Promise<Shard>>()
   hits = 0
   misses = 0
 
   /** @param bytes bound on the sum of the decoded bytes */
-  constructor(storage: Storage, bytes: number) {
+  constructor(storage: Storage, env: Env, bytes: number) {
     this.#storage = storage
+    this.#env = env
     this.#shards = new LRUCache({
       maxSize: Math.max(1, bytes),
       sizeCalculation: decodedBytes,
@@ -65,7 +68,7 @@ export class ShardCache {
     const running = this.#decoding.get(stored)
     if (running !== undefined) return running
     this.misses++
-    const decoding = readShard(this.#storage, stored).finally(() => this.#decoding.delete(stored))
+    const decoding = readShard(this.#storage, stored, this.#env).finally(() => this.#decoding.delete(stored))
     this.#decoding.set(stored, decoding)
     const shard = await decoding
     this.#shards.set(stored, shard)

@@ -2,6 +2,7 @@ import { ByteReader } from '../bytes/byte-reader.js'
 import { ByteWriter } from '../bytes/byte-writer.js'
 import { crc32 } from '../bytes/hash.js'
 import { compress, decompress, type Effort } from '../codec/lzma.js'
+import type { Env } from '../env/env.js'
 import { FormatUnknownError, ShardCorruptError } from '../errors.js'
 import { limits } from '../limits.js'
 import { type Block, encodeBlock, openBlock } from './block.js'
@@ -64,13 +65,13 @@ export async function encodeShard(
   records: readonly Sequenced[],
   firstSeq: number,
   span: number,
-  options: { readonly effort: Effort; readonly block?: Uint8Array },
+  options: { readonly env: Env; readonly effort: Effort; readonly block?: Uint8Array },
 ): Promise<Uint8Array> {
   const last = records.at(-1)
   if (!Number.isInteger(span) || span < 0 || span > UINT32_MAX) throw new RangeError(`A span of ${span}`)
   if (last !== undefined && last.seq - firstSeq >= span) throw new RangeError(`Seq ${last.seq} past the span`)
   const raw = options.block ?? encodeBlock(records, firstSeq)
-  const compressed = await compress(raw, options)
+  const compressed = await options.env.offload(() => compress(raw, options))
   const helps = compressed.length < raw.length
   const stored = helps ? compressed : raw
   const writer = new ByteWriter(shardHeaderBytes + stored.length)
@@ -128,7 +129,7 @@ export function readShardHeader(bytes: Uint8Array, firstSeq = 0): ShardHeader {
  * @throws ShardCorruptError for every fault, here or when a record or a part of one is read; FormatUnknownError for a
  * newer version
  */
-export async function decodeShard(bytes: Uint8Array, firstSeq: number): Promise<Shard> {
+export async function decodeShard(bytes: Uint8Array, firstSeq: number, env: Env): Promise<Shard> {
   const { codec, span, count, storedBytes, rawBytes, checksum } = readShardHeader(bytes, firstSeq)
   const corrupt = (detail: string, cause?: unknown) => new ShardCorruptError(firstSeq, detail, { cause })
   const stored = bytes.subarray(shardHeaderBytes)
@@ -138,9 +139,11 @@ export async function decodeShard(bytes: Uint8Array, firstSeq: number): Promise<
   const raw =
     codec === 'none'
       ? stored
-      : await decompress(stored, rawBytes).catch((cause: Error) => {
-          throw corrupt(cause.message, cause)
-        })
+      : await env
+          .offload(() => decompress(stored, rawBytes))
+          .catch((cause: Error) => {
+            throw corrupt(cause.message, cause)
+          })
   const block = openBlock(raw, (cause) => corrupt(cause.message, cause))
   if (block.count !== count) throw corrupt(`${block.count} records rather than ${count}`)
   if (count > 0 && block.offsetAt(count - 1) >= span) throw corrupt('a seq past the span')

@@ -1,3 +1,4 @@
+import type { Env } from '../env/env.js'
 import { MynahError, ShardCorruptError, StorageError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import type { Finding } from './finding.js'
@@ -18,6 +19,7 @@ export interface VerifyProgress {
 /** The parts of an open log, which goes on working meanwhile. */
 export interface VerifyOptions {
   readonly storage: Storage
+  readonly env: Env
   readonly manifest: Manifest
   readonly hot: HotWriter
   readonly tail: HotTail
@@ -82,7 +84,7 @@ async function* verifyHotFile(
 }
 
 async function* verifySegment(
-  { storage, manifest, signal }: VerifyOptions,
+  { storage, env, manifest, signal }: VerifyOptions,
   { name, closed }: SegmentEntry,
   shards: readonly StoredShard[],
   progress: (bytes: number) => void,
@@ -97,7 +99,7 @@ async function* verifySegment(
   for (const shard of shards) {
     signal?.throwIfAborted()
     try {
-      const { block } = await readShard(storage, shard)
+      const { block } = await readShard(storage, shard, env)
       for (let index = 0; index < block.count; index++) {
         const record = block.record(index)
         // Decoded when they are read.

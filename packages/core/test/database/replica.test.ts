@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { nodeEnv } from '../../src/env/node-env.js'
 import { type Database, type Document, open, UnreachableError } from '../../src/index.js'
 import { type BodySource, decodeRecords, encodeRecords, type Replica, replicaOf } from '../../src/replica.js'
 
@@ -13,7 +14,8 @@ async function send(
   let seq = since
   for (;;) {
     const page = await from.feed({ since: seq, ...options })
-    const records = page.records.length > 0 ? await decodeRecords(await encodeRecords(page.records)) : []
+    const records =
+      page.records.length > 0 ? await decodeRecords(await encodeRecords(page.records, nodeEnv), nodeEnv) : []
     const { outcomes } = await to.merge(records)
     for (const outcome of outcomes) if (outcome.result === 'refused') throw outcome.error
     const detached = records.filter((_, i) => outcomes[i]?.result === 'detached')

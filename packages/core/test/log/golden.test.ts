@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { ByteWriter } from '../../src/bytes/byte-writer.js'
+import { nodeEnv } from '../../src/env/node-env.js'
 import { decodeGroupHeader, encodeGroup, GROUP_HEADER_BYTES } from '../../src/log/group.js'
 import { encodeHotHeader, HOT_HEADER_BYTES, readHotFile } from '../../src/log/hot-file.js'
 import { decodeManifest, encodeManifest } from '../../src/log/manifest-format.js'
@@ -57,7 +58,7 @@ test('the golden segment is read, and written as it stands', async () => {
   const again = new ByteWriter()
   again.raw(encodeSegmentHeader({ database: DATABASE, salt: salt! }))
   for (const frame of frames) {
-    const { block } = await readShard(storage, { ...frame, segment: 'segment-2' })
+    const { block } = await readShard(storage, { ...frame, segment: 'segment-2' }, nodeEnv)
     for (let index = 0; index < block.count; index++) found.push(summary(block.record(index)))
     const start = frame.offset + FRAME_HEADER_BYTES
     writeFrame(again, salt!, frame, bytes.subarray(start, start + frame.length))

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { crc32 } from '../../src/bytes/hash.js'
 import { compress } from '../../src/codec/lzma.js'
+import { nodeEnv } from '../../src/env/node-env.js'
 import { FormatUnknownError, ShardCorruptError } from '../../src/errors.js'
 import { encodeBlock } from '../../src/log/block.js'
 import type { Sequenced } from '../../src/log/record.js'
@@ -22,8 +23,8 @@ test('any records come back through a shard, of either effort', async () => {
       fc.constantFrom('fast' as const, 'best' as const),
       async ({ firstSeq, records }, effort) => {
         const span = spanOf(records, firstSeq) + 3
-        const bytes = await encodeShard(records, firstSeq, span, { effort })
-        const shard = await decodeShard(bytes, firstSeq)
+        const bytes = await encodeShard(records, firstSeq, span, { env: nodeEnv, effort })
+        const shard = await decodeShard(bytes, firstSeq, nodeEnv)
         expect(shard).toMatchObject({ span, count: records.length })
         expect(readShardHeader(bytes)).toMatchObject({
           span,
@@ -44,20 +45,22 @@ test('any records come back through a shard, of either effort', async () => {
 test('a shard holds no seq, so that it reads the same wherever it lies', async () => {
   const records = readings(3, 50, 'path')
   const moved = records.map(({ seq, record }) => ({ seq: seq + 1_000_000, record }))
-  const here = await encodeShard(records, 1, 50, { effort: 'fast' })
-  expect(await encodeShard(moved, 1_000_001, 50, { effort: 'fast' })).toStrictEqual(here)
+  const here = await encodeShard(records, 1, 50, { env: nodeEnv, effort: 'fast' })
+  expect(await encodeShard(moved, 1_000_001, 50, { env: nodeEnv, effort: 'fast' })).toStrictEqual(here)
 })
 
 test('what LZMA cannot shrink is stored as it is', async () => {
   const [one] = readings(3, 1, 'uuid')
-  expect(readShardHeader(await encodeShard([one!], 1, 1, { effort: 'best' })).codec).toBe('none')
+  expect(readShardHeader(await encodeShard([one!], 1, 1, { env: nodeEnv, effort: 'best' })).codec).toBe(
+    'none',
+  )
 })
 
 test('seqs outside the span are refused', async () => {
   const records = readings(3, 5, 'uuid')
-  await expect(encodeShard(records, 1, 4, { effort: 'fast' })).rejects.toThrow(RangeError)
-  await expect(encodeShard(records, 2, 9, { effort: 'fast' })).rejects.toThrow(RangeError)
-  await expect(encodeShard([], 1, 2 ** 32, { effort: 'fast' })).rejects.toThrow(RangeError)
+  await expect(encodeShard(records, 1, 4, { env: nodeEnv, effort: 'fast' })).rejects.toThrow(RangeError)
+  await expect(encodeShard(records, 2, 9, { env: nodeEnv, effort: 'fast' })).rejects.toThrow(RangeError)
+  await expect(encodeShard([], 1, 2 ** 32, { env: nodeEnv, effort: 'fast' })).rejects.toThrow(RangeError)
 })
 
 describe('size of 64 KiB of readings, ids and all', () => {
@@ -68,7 +71,9 @@ describe('size of 64 KiB of readings, ids and all', () => {
     for (const seed of [1, 2, 3]) {
       const records = readings(seed, count, ids)
       for (const effort of ['fast', 'best'] as const)
-        expect((await encodeShard(records, 1, count, { effort })).length / count).toBeLessThan(most)
+        expect((await encodeShard(records, 1, count, { env: nodeEnv, effort })).length / count).toBeLessThan(
+          most,
+        )
     }
   })
 })
@@ -76,7 +81,7 @@ describe('size of 64 KiB of readings, ids and all', () => {
 describe('hostile bytes', () => {
   async function read(bytes: Uint8Array): Promise<unknown> {
     try {
-      const { block } = await decodeShard(bytes, 7)
+      const { block } = await decodeShard(bytes, 7, nodeEnv)
       for (let i = 0; i < block.count; i++) plain(block.record(i))
       return undefined
     } catch (error) {
@@ -93,14 +98,14 @@ describe('hostile bytes', () => {
   }
 
   test('cut anywhere, or with something after it', async () => {
-    const bytes = await encodeShard(readings(5, 20, 'path'), 1, 20, { effort: 'best' })
+    const bytes = await encodeShard(readings(5, 20, 'path'), 1, 20, { env: nodeEnv, effort: 'best' })
     for (let length = 0; length < bytes.length; length++)
       expect(await read(bytes.subarray(0, length))).toBeInstanceOf(ShardCorruptError)
     expect(await read(new Uint8Array([...bytes, 0]))).toBeInstanceOf(ShardCorruptError)
   })
 
   test('a bit flipped anywhere is found', async () => {
-    const bytes = await encodeShard(readings(5, 20, 'path'), 1, 20, { effort: 'best' })
+    const bytes = await encodeShard(readings(5, 20, 'path'), 1, 20, { env: nodeEnv, effort: 'best' })
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const flipped = bytes.slice()
       flipped[bit >> 3]! ^= 1 << (bit & 7)
@@ -111,7 +116,7 @@ describe('hostile bytes', () => {
   })
 
   test('forged with right checksums, it is records or ShardCorruptError', async () => {
-    const bytes = await encodeShard(goldenRecords, 1, 200, { effort: 'best' })
+    const bytes = await encodeShard(goldenRecords, 1, 200, { env: nodeEnv, effort: 'best' })
     const plainShard = new Uint8Array(shardHeaderBytes + encodeBlock(goldenRecords, 1).length)
     plainShard.set(bytes.subarray(0, shardHeaderBytes))
     plainShard.set(encodeBlock(goldenRecords, 1), shardHeaderBytes)
@@ -146,13 +151,13 @@ describe('hostile bytes', () => {
     ['reserved bits', 4, 0x01010001],
   ])('%s', async (_, offset, value) => {
     const records = readings(5, 20, 'path').map(({ seq, record }) => ({ seq: seq + 5, record }))
-    const bytes = await encodeShard(records, 1, 30, { effort: 'best' })
+    const bytes = await encodeShard(records, 1, 30, { env: nodeEnv, effort: 'best' })
     new DataView(bytes.buffer).setUint32(offset, value)
     expect(await read(sign(bytes))).toBeInstanceOf(ShardCorruptError)
   })
 
   test('a newer version is no damage', async () => {
-    const bytes = await encodeShard(readings(5, 2, 'path'), 1, 2, { effort: 'fast' })
+    const bytes = await encodeShard(readings(5, 2, 'path'), 1, 2, { env: nodeEnv, effort: 'fast' })
     bytes[4] = 2
     expect(await read(sign(bytes))).toBeInstanceOf(FormatUnknownError)
     bytes[4] = 0
@@ -162,7 +167,7 @@ describe('hostile bytes', () => {
   test('a bomb is found by its declared length', async () => {
     const bomb = await compress(new Uint8Array(32 * 1024 * 1024), { effort: 'fast' })
     const bytes = new Uint8Array(shardHeaderBytes + bomb.length)
-    bytes.set((await encodeShard([], 1, 0, { effort: 'fast' })).subarray(0, shardHeaderBytes))
+    bytes.set((await encodeShard([], 1, 0, { env: nodeEnv, effort: 'fast' })).subarray(0, shardHeaderBytes))
     bytes.set(bomb, shardHeaderBytes)
     bytes[5] = 1
     new DataView(bytes.buffer).setUint32(16, bomb.length)
@@ -173,7 +178,7 @@ describe('hostile bytes', () => {
 
 test('golden bytes: a shard of version 1 is read for ever', async () => {
   const bytes = new Uint8Array(readFileSync(new URL('../fixtures/shard-1.bin', import.meta.url)))
-  const { span, count, block } = await decodeShard(bytes, 1)
+  const { span, count, block } = await decodeShard(bytes, 1, nodeEnv)
   expect({ span, count }).toStrictEqual({ span: 200, count: goldenRecords.length })
   for (const [i, { seq, record }] of goldenRecords.entries()) {
     expect(block.indexOf(seq - 1)).toBe(i)

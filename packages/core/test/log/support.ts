@@ -44,6 +44,10 @@ export class TestEnv implements Env {
     return new Promise((resolve) => setImmediate(resolve))
   }
 
+  offload<T>(work: () => Promise<T>): Promise<T> {
+    return work()
+  }
+
   /** Lets the time pass, and what the timers began come to its end. */
   async pass(ms: number): Promise<void> {
     const end = this.#ms + ms

@@ -48,7 +48,7 @@ async function gather(replica: Replica, items: readonly FetchItem[], whole: bool
 
 /** Questions about leaves by name: which should be sent, and what is in them. */
 export const leafRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
-  const { databases, shardGate, budget } = options
+  const { databases, env, shardGate, budget } = options
   takeBytes(fastify, mediaTypes.message, wireLimits.messageBytes, budget)
 
   const missing = belowRoot(routes.missing)
@@ -66,7 +66,7 @@ export const leafRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, opti
     const { replica } = await databases.get(request.params.db)
     const shard = await shardGate.run(async () => {
       const records = await gather(replica, items, whole)
-      return records.length === 0 ? undefined : await encodeRecords(records)
+      return records.length === 0 ? undefined : await encodeRecords(records, env)
     })
     if (shard === undefined) return await reply.code(204).send()
     budget.hold(shard.length, reply.raw)

@@ -8,7 +8,7 @@ import { belowRoot, type DatabaseRequest, type RouteOptions } from './scope.js'
 
 /** Gives pages of the feed. */
 export const pullRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
-  const { databases, shardGate, budget } = options
+  const { databases, env, shardGate, budget } = options
   const url = belowRoot(routes.records)
   fastify.get<DatabaseRequest>(url, async (request, reply) => {
     const { query } = request
@@ -25,7 +25,7 @@ export const pullRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, opti
     if (since !== undefined && !replica.holds(since)) throw new CursorLostError(positionText(since))
     const { page, shard } = await shardGate.run(async () => {
       const page = await replica.feed(feedOptions)
-      return { page, shard: page.records.length === 0 ? undefined : await encodeRecords(page.records) }
+      return { page, shard: page.records.length === 0 ? undefined : await encodeRecords(page.records, env) }
     })
     reply.header(headers.position, positionText(page.position)).header(headers.more, page.more ? '1' : '0')
     if (shard === undefined) return await reply.code(204).send()

@@ -1,4 +1,4 @@
-import { MynahError } from '@mynah/core'
+import { type Env, MynahError } from '@mynah/core'
 import { decodeRecords, type LogRecord, type MergeOutcome } from '@mynah/core/replica'
 import {
   encodePushAnswer,
@@ -21,11 +21,11 @@ function requireSender(sender: string | readonly string[] | undefined): void {
   }
 }
 
-async function decodePush(body: unknown): Promise<readonly LogRecord[]> {
+async function decodePush(body: unknown, env: Env): Promise<readonly LogRecord[]> {
   if (!(body instanceof Uint8Array)) throw new MessageInvalidError('push', 'a body was expected')
   let records: readonly LogRecord[]
   try {
-    records = await decodeRecords(body)
+    records = await decodeRecords(body, env)
   } catch (cause) {
     // Here a shard that does not decode is the sender's, whatever it would be on disk.
     if (cause instanceof MynahError) throw new MessageInvalidError('push', cause.message, { cause })
@@ -49,14 +49,14 @@ function exceptionsOf(outcomes: readonly MergeOutcome[]): readonly PushException
 
 /** Takes what peers push. The answer says that it is fsynced, so it is sent after the merge and not before. */
 export const pushRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
-  const { databases, shardGate, budget } = options
+  const { databases, env, shardGate, budget } = options
   takeBytes(fastify, mediaTypes.shard, wireLimits.requestBytes, budget)
   fastify.post<DatabaseRequest>(belowRoot(routes.records), async (request, reply) => {
     requireSender(request.headers[headers.database])
     const whole = queryFlag(request.query, 'whole')
     const { replica } = await databases.get(request.params.db)
     const { outcomes, before, position } = await shardGate.run(async () =>
-      replica.merge(await decodePush(request.body), { whole, from: 'peer' }),
+      replica.merge(await decodePush(request.body, env), { whole, from: 'peer' }),
     )
     const taken = outcomes.filter(({ result }) => result === 'new' || result === 'supplied').length
     const answer = encodePushAnswer({ position, before, taken, exceptions: exceptionsOf(outcomes) })
