@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { RequestRefusedError } from '@mynah/replication/serve'
 import type { onRequestAsyncHookHandler } from 'fastify'
-import { RequestRefusedError } from './failures.js'
 
 function digest(text: string): Uint8Array {
   return createHash('sha256').update(text).digest()

@@ -1,5 +1,5 @@
 import { finished, type Stream } from 'node:stream'
-import { RequestRefusedError } from './failures.js'
+import { RequestRefusedError } from '@mynah/replication/serve'
 
 /** How many bytes may be held in memory for requests and answers, all together. */
 export class ByteBudget {

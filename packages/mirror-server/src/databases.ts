@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ClosedError, type Database, type Env, MynahError, NotFoundError, open } from '@mynah/core'
 import { type Replica, replicaOf } from '@mynah/core/replica'
 import { DatabaseNameInvalidError, DatabaseUnknownError, isDatabaseName } from '@mynah/replication/protocol'
-import { DatabaseUnavailableError } from './failures.js'
+import { DatabaseUnavailableError } from '@mynah/replication/serve'
 import { serverLimits } from './limits.js'
 
 /** A database that is open, with its two faces. */

@@ -11,10 +11,8 @@ import { LiveStreams } from './live-streams.js'
 import { databaseRoutes } from './routes/databases.js'
 import { documentRoutes } from './routes/documents.js'
 import { healthRoutes } from './routes/health.js'
-import { leafRoutes } from './routes/leaves.js'
 import { liveRoutes } from './routes/live.js'
-import { pullRoutes } from './routes/pull.js'
-import { pushRoutes } from './routes/push.js'
+import { answeredRoutes } from './routes/protocol.js'
 import type { RouteOptions } from './routes/scope.js'
 
 export interface MirrorOptions {
@@ -56,9 +54,7 @@ export const mirror: FastifyPluginAsync<MirrorOptions> = async (fastify, options
       if (options.token !== undefined) scope.addHook('onRequest', requireToken(options.token))
       scope.setNotFoundHandler(refuseRoute)
       await scope.register(databaseRoutes, shared)
-      await scope.register(pushRoutes, shared)
-      await scope.register(pullRoutes, shared)
-      await scope.register(leafRoutes, shared)
+      await scope.register(answeredRoutes, shared)
       await scope.register(liveRoutes, shared)
       await scope.register(documentRoutes, shared)
     },

@@ -1,27 +1,28 @@
-import { type Database, nodeEnv, open } from '@mynah/core'
+import { type Database, MynahError, nodeEnv, open } from '@mynah/core'
 import {
-  decodeRecords,
-  encodeRecords,
   type LogRecord,
-  type Position,
+  type MergeOptions,
+  type MergeOutcome,
   type Replica,
   replicaOf,
 } from '@mynah/core/replica'
-import type { Transport, TransportAnswer, TransportRequest, TransportStream } from '@mynah/replication'
 import {
-  decodeFetch,
-  decodeLeaves,
-  encodeError,
-  encodeInfo,
-  encodeLiveLine,
-  encodeMissing,
-  encodePushAnswer,
-  headers,
-  mediaTypes,
-  parsePosition,
-  positionText,
-  recordCodes,
-} from '@mynah/replication/protocol'
+  DatabaseUnknownError,
+  type Transport,
+  type TransportAnswer,
+  type TransportRequest,
+  type TransportStream,
+} from '@mynah/replication'
+import { decodeInfo, encodeError, encodeInfo, mediaTypes, wireLimits } from '@mynah/replication/protocol'
+import { liveLines, type ServedDatabases, serveRequest } from '@mynah/replication/serve'
+import { ManualEnv } from './manual-env.js'
+
+/** A mirror's refusal, with a reason of the test's own. */
+class Refusal extends MynahError {
+  constructor(reason: string) {
+    super('MYNAH_REVISION_REFUSED', reason)
+  }
+}
 
 const forged = (record: LogRecord): LogRecord => ({ ...record, body: { forged: true } })
 
@@ -56,8 +57,11 @@ export class MemoryMirror implements Transport {
   trims = false
   /** Where a leaf is asked for, sends a body that is not what its rev says. */
   forges = false
-  requestBytes = 16 * 1024 * 1024
-  readonly #streams = new Set<(line: string | undefined) => void>()
+  requestBytes: number = wireLimits.requestBytes
+  /** What ends each live stream that is read. */
+  readonly #streams = new Set<AbortController>()
+  /** Time of the heartbeats, which passes with `beat`. */
+  readonly #heart = new ManualEnv()
   #database: Database | undefined
   closed = false
 
@@ -88,12 +92,12 @@ export class MemoryMirror implements Transport {
 
   /** Cuts the live streams. */
   cut(): void {
-    for (const tell of this.#streams) tell(undefined)
+    for (const stream of this.#streams) stream.abort()
   }
 
   /** Sends a heartbeat on the live streams. */
   beat(): void {
-    for (const tell of this.#streams) tell('\n')
+    void this.#heart.advance(wireLimits.heartbeatMs)
   }
 
   async request(request: TransportRequest): Promise<TransportAnswer> {
@@ -111,7 +115,7 @@ export class MemoryMirror implements Transport {
         request.signal.addEventListener('abort', () => reject(request.signal.reason)),
       )
     }
-    const answer = await this.#serve(asked, url, request)
+    const answer = await this.#serve(request)
     await this.delay(asked)
     if (fault === 'lose') throw new Error('connection reset')
     return fault === 'garble' ? { ...answer, body: text('garbage') } : answer
@@ -128,133 +132,74 @@ export class MemoryMirror implements Transport {
     this.closed = true
   }
 
-  async *#lines(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const lines: (string | undefined)[] = [encodeLiveLine(this.replica.position())]
-    let wake = () => {}
-    const tell = (line: string | undefined) => {
-      lines.push(line)
-      wake()
-    }
-    const abort = () => tell(undefined)
-    signal.addEventListener('abort', abort)
-    const stop = this.replica.onCommit((position: Position) => tell(encodeLiveLine(position)))
-    this.#streams.add(tell)
+  async *#lines(signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+    const stream = new AbortController()
+    this.#streams.add(stream)
     try {
-      for (;;) {
-        while (lines.length === 0) {
-          await new Promise<void>((resolve) => {
-            wake = resolve
-          })
-        }
-        const line = lines.shift()
-        if (line === undefined) return
-        yield text(line)
-      }
+      yield* liveLines(this.replica, { env: this.#heart, signal: AbortSignal.any([signal, stream.signal]) })
     } finally {
-      this.#streams.delete(tell)
-      signal.removeEventListener('abort', abort)
-      stop()
+      this.#streams.delete(stream)
     }
   }
 
-  async #serve(asked: string, url: URL, request: TransportRequest): Promise<TransportAnswer> {
-    if (asked === 'PUT ') {
-      this.#database ??= await open(':memory:', { mode: 'mirror' })
-      return this.#info(url)
-    }
-    if (this.#database === undefined) {
-      return json(404, encodeError({ code: 'MYNAH_DATABASE_UNKNOWN', message: 'unknown' }))
-    }
-    const body = request.body ?? new Uint8Array(0)
-    const whole = url.searchParams.get('whole') === '1'
-    switch (asked) {
-      case 'GET ':
-        return this.#info(url)
-      case 'POST /records':
-        return this.#push(body, whole)
-      case 'GET /records':
-        return this.#pull(url, whole)
-      case 'POST /records/missing':
-        return this.#message(encodeMissing(await this.replica.missing(decodeLeaves(body))))
-      case 'POST /records/fetch':
-        return this.#fetch(body, whole)
-      default:
-        throw new Error(`no route ${asked}`)
-    }
+  async #serve(request: TransportRequest): Promise<TransportAnswer> {
+    const answer = await serveRequest({ databases: this.#databases(), version: '0', env: nodeEnv }, request)
+    if (answer.status !== 200 || !answer.headers['content-type']?.startsWith(mediaTypes.json)) return answer
+    const info = decodeInfo(new TextDecoder().decode(answer.body))
+    const limits = { ...info.limits, requestBytes: this.requestBytes }
+    return { ...answer, body: text(encodeInfo({ ...info, limits })) }
   }
 
-  #message(body: Uint8Array): TransportAnswer {
-    return { status: 200, headers: { 'content-type': mediaTypes.message }, body }
-  }
-
-  async #info(url: URL): Promise<TransportAnswer> {
-    const { id, mode } = this.replica
-    const holds = url.searchParams.get('holds')?.split(',')
-    return json(
-      200,
-      encodeInfo({
-        name: 'sensors',
-        id,
-        mode,
-        protocol: 1,
-        position: this.replica.position(),
-        documents: await this.database.count(),
-        limits: { requestBytes: this.requestBytes, batchRecords: 4_096 },
-        ...(holds && { holds: holds.map((held) => this.replica.holds(parsePosition(held)!)) }),
-      }),
-    )
-  }
-
-  async #push(body: Uint8Array, whole: boolean): Promise<TransportAnswer> {
-    const records = await decodeRecords(body, nodeEnv)
-    const detached = ({ path }: LogRecord) => this.detaches && !whole && path.length > 0
-    const accepted = records.filter((record) => this.refuses(record.id) === undefined && !detached(record))
-    const { outcomes, before, position } = await this.replica.merge(accepted, { whole, from: 'peer' })
-    const exceptions = records.flatMap((record, index) => {
-      const reason = this.refuses(record.id)
-      if (reason !== undefined) return [{ index, code: 'MYNAH_REVISION_REFUSED', reason }]
-      const outcome = outcomes[accepted.indexOf(record)] ?? { result: 'detached' }
-      if (outcome.result === 'detached') return [{ index, code: recordCodes.detached, reason: '' }]
-      return outcome.result === 'refused'
-        ? [{ index, code: outcome.error.code, reason: outcome.error.message }]
-        : []
-    })
-    const taken = outcomes.filter(({ result }) => result === 'new' || result === 'supplied').length
-    return this.#message(encodePushAnswer({ position, before, taken, exceptions }))
-  }
-
-  async #pull(url: URL, whole: boolean): Promise<TransportAnswer> {
-    const since = parsePosition(url.searchParams.get('since') ?? '')
-    if (since !== undefined && !this.replica.holds(since)) {
-      return json(410, encodeError({ code: 'MYNAH_CURSOR_LOST', message: positionText(since) }))
-    }
-    const prefixes = url.searchParams.getAll('prefix')
-    const page = await this.replica.feed({
-      since: since?.seq ?? 0,
-      bodies: url.searchParams.get('bodies') === '1',
-      whole,
-      ...(prefixes.length > 0 && { prefixes }),
-    })
-    const told = { [headers.position]: positionText(page.position), [headers.more]: page.more ? '1' : '0' }
-    if (page.records.length === 0) return { status: 204, headers: told, body: new Uint8Array(0) }
-    const trimmed = page.records.map((record) => ({ ...record, path: record.path.slice(0, 1) }))
-    const body = await encodeRecords(this.trims && !whole ? trimmed : page.records, nodeEnv)
-    return { status: 200, headers: { 'content-type': mediaTypes.shard, ...told }, body }
-  }
-
-  async #fetch(body: Uint8Array, whole: boolean): Promise<TransportAnswer> {
-    const records = []
-    for (const item of decodeFetch(body)) {
-      if ('rev' in item) {
-        const bodies = await this.replica.bodies([item], { whole })
-        records.push(...(this.forges ? bodies.map(forged) : bodies))
-      } else records.push(...(await this.replica.leaves(item.id)))
-    }
-    if (records.length === 0) return { status: 204, headers: {}, body: new Uint8Array(0) }
+  #databases(): ServedDatabases {
+    const opened = () => ({ name: 'sensors', database: this.database, replica: this.#planted() })
     return {
-      status: 200,
-      headers: { 'content-type': mediaTypes.shard },
-      body: await encodeRecords(records, nodeEnv),
+      names: async () => ['sensors'],
+      get: async (name) => {
+        if (this.#database === undefined) throw new DatabaseUnknownError(name)
+        return opened()
+      },
+      create: async () => {
+        const created = this.#database === undefined
+        this.#database ??= await open(':memory:', { mode: 'mirror' })
+        return { opened: opened(), created }
+      },
     }
+  }
+
+  /** The replica with the faults that are planted in what it says. */
+  #planted(): Replica {
+    const replica = this.replica
+    const planted: Partial<Replica> = {
+      merge: (records, options) => this.#merge(records, options),
+      feed: async (options) => {
+        const page = await replica.feed(options)
+        const trimmed = page.records.map((record) => ({ ...record, path: record.path.slice(0, 1) }))
+        return this.trims && options.whole !== true ? { ...page, records: trimmed } : page
+      },
+      bodies: async (leaves, options) => {
+        const bodies = await replica.bodies(leaves, options)
+        return this.forges ? bodies.map(forged) : bodies
+      },
+    }
+    return new Proxy(replica, {
+      get: (_, member: keyof Replica) => {
+        const value = planted[member] ?? replica[member]
+        return typeof value === 'function' ? value.bind(replica) : value
+      },
+    })
+  }
+
+  async #merge(records: readonly LogRecord[], options: MergeOptions = {}) {
+    const refused = ({ id, path }: LogRecord): MergeOutcome | undefined => {
+      const reason = this.refuses(id)
+      if (reason !== undefined) return { result: 'refused', error: new Refusal(reason) }
+      const detached = this.detaches && options.whole !== true && path.length > 0
+      return detached ? { result: 'detached' } : undefined
+    }
+    const outcomes = records.map(refused)
+    const accepted = records.filter((_, index) => outcomes[index] === undefined)
+    const report = await this.replica.merge(accepted, options)
+    const merged = report.outcomes.values()
+    return { ...report, outcomes: outcomes.map((outcome) => outcome ?? merged.next().value!) }
   }
 }

@@ -1,7 +1,8 @@
 import { mediaTypes, routes } from '@mynah/replication/protocol'
+import { RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
 import { documentJson } from '../document-json.js'
-import { RequestRefusedError, refuseOtherMethods } from '../failures.js'
+import { refuseOtherMethods } from '../failures.js'
 import { belowRoot, type RouteOptions } from './scope.js'
 
 /** Whether `If-None-Match` names the rev: a list of tags, weak or not, or `*`. */

@@ -1,11 +1,12 @@
 import type { Env } from '@mynah/core'
-import { type mediaTypes, routes } from '@mynah/replication/protocol'
-import type { FastifyInstance } from 'fastify'
+import type { TransportAnswer } from '@mynah/replication'
+import { mediaTypes, routes } from '@mynah/replication/protocol'
+import type { ProtocolRoute, Query } from '@mynah/replication/serve'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ByteBudget } from '../byte-budget.js'
 import type { Databases } from '../databases.js'
 import type { Gate } from '../gate.js'
 import type { LiveStreams } from '../live-streams.js'
-import type { Query } from '../query.js'
 
 /** What the routes of one mirror share. */
 export interface RouteOptions {
@@ -27,19 +28,29 @@ export function belowRoot(pattern: string): string {
   return pattern.slice(routes.root.length)
 }
 
-/** Takes bodies of one type, as bytes, at most `bodyLimit` of them, and of no other type. */
+/** Takes bodies of one type, as bytes, at most so many of them, and of no other type. */
 export function takeBytes(
   fastify: FastifyInstance,
-  type: (typeof mediaTypes)[keyof typeof mediaTypes],
-  bodyLimit: number,
+  { type, bytesMax }: NonNullable<ProtocolRoute['takes']>,
   budget: ByteBudget,
 ): void {
-  fastify.addContentTypeParser(type, { parseAs: 'buffer', bodyLimit }, (_request, body, done) =>
+  fastify.addContentTypeParser(type, { parseAs: 'buffer', bodyLimit: bytesMax }, (_request, body, done) =>
     done(null, body),
   )
   fastify.addHook('onRequest', async (request, reply) => {
     // A body without a length may be as long as any.
-    const length = Number(request.headers['content-length'] ?? bodyLimit)
-    budget.hold(Math.min(length, bodyLimit), reply.raw)
+    const length = Number(request.headers['content-length'] ?? bytesMax)
+    budget.hold(Math.min(length, bytesMax), reply.raw)
   })
+}
+
+/** Sends an answer of the protocol, whose bytes count as held while they leave. */
+export function sendAnswer(
+  reply: FastifyReply,
+  { status, headers, body }: TransportAnswer,
+  budget: ByteBudget,
+): FastifyReply {
+  if (headers['content-type'] === mediaTypes.shard) budget.hold(body.length, reply.raw)
+  reply.code(status).headers(headers)
+  return status === 204 ? reply.send() : reply.send(body)
 }

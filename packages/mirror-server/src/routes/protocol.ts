@@ -1,0 +1,31 @@
+import { routes } from '@mynah/replication/protocol'
+import { protocolRoutes } from '@mynah/replication/serve'
+import type { FastifyPluginAsync } from 'fastify'
+import { refuseOtherMethods } from '../failures.js'
+import { belowRoot, type DatabaseRequest, type RouteOptions, sendAnswer, takeBytes } from './scope.js'
+
+/** What is asked of one database and answered at once: the work is the protocol's, its bounds are this server's. */
+export const answeredRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
+  const { databases, env, shardGate, budget } = options
+  for (const { method, pattern, takes, shards, read } of protocolRoutes) {
+    // In a scope of its own, as what it takes is for it alone.
+    await fastify.register(async (scope) => {
+      if (takes !== undefined) takeBytes(scope, takes, budget)
+      scope.route<DatabaseRequest>({
+        method,
+        url: belowRoot(pattern),
+        handler: async (request, reply) => {
+          const answer = read(request)
+          const opened = await databases.get(request.params.db)
+          const answered = shards ? await shardGate.run(() => answer(opened, env)) : await answer(opened, env)
+          return await sendAnswer(reply, answered, budget)
+        },
+      })
+    })
+  }
+  for (const pattern of new Set(protocolRoutes.map((route) => route.pattern))) {
+    const methods = protocolRoutes.filter((route) => route.pattern === pattern).map(({ method }) => method)
+    const allowed = pattern === routes.database ? [...methods, 'PUT' as const] : methods
+    refuseOtherMethods(fastify, belowRoot(pattern), allowed)
+  }
+}

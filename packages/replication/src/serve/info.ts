@@ -1,0 +1,31 @@
+import { encodeInfo } from '../protocol/messages.js'
+import { protocolVersion, wireLimits } from '../protocol/names.js'
+import type { TransportAnswer } from '../transport.js'
+import { jsonAnswer } from './body.js'
+import { queryPositions } from './query.js'
+import type { Answer, RequestParts } from './served.js'
+
+/** What a mirror is and has: `GET /v1`. */
+export function answerRoot(databases: readonly string[], version: string): TransportAnswer {
+  return jsonAnswer(JSON.stringify({ name: 'mynah', version, protocol: protocolVersion, databases }))
+}
+
+/** What a database is, and which positions its history holds: `GET` and `PUT /v1/:db`. */
+export function answerInfo({ query }: RequestParts): Answer {
+  const asked = queryPositions(query, 'holds', wireLimits.holds)
+  return async ({ name, database, replica }) => {
+    const documents = await database.count()
+    return jsonAnswer(
+      encodeInfo({
+        name,
+        id: replica.id,
+        mode: replica.mode,
+        protocol: protocolVersion,
+        position: replica.position(),
+        documents,
+        limits: { requestBytes: wireLimits.requestBytes, batchRecords: wireLimits.batchRecords },
+        ...(asked === undefined ? {} : { holds: asked.map((position) => replica.holds(position)) }),
+      }),
+    )
+  }
+}

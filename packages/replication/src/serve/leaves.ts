@@ -1,0 +1,49 @@
+import { encodeRecords, type LogRecord, type Replica } from '@mynah/core/replica'
+import { decodeFetch, decodeLeaves, encodeMissing, type FetchItem } from '../protocol/messages.js'
+import { wireLimits } from '../protocol/names.js'
+import { bytesOf, messageAnswer, shardAnswer } from './body.js'
+import { queryFlag } from './query.js'
+import { recordBytes } from './record-bytes.js'
+import type { Answer, RequestParts } from './served.js'
+
+/** Which of some leaves should be sent: `POST /v1/:db/records/missing`. */
+export function answerMissing({ body }: RequestParts): Answer {
+  const leaves = decodeLeaves(bytesOf(body, 'question for missing leaves'))
+  return async ({ replica }) => messageAnswer(encodeMissing(await replica.missing(leaves)))
+}
+
+/** What is in some leaves, as far as it is held here and fits: `POST /v1/:db/records/fetch`. */
+export function answerFetch({ query, body }: RequestParts): Answer {
+  const items = decodeFetch(bytesOf(body, 'fetch'))
+  const whole = queryFlag(query, 'whole')
+  return async ({ replica }, env) => {
+    const records = await gather(replica, items, whole)
+    return shardAnswer(records.length === 0 ? undefined : await encodeRecords(records, env))
+  }
+}
+
+/** What is asked for, as far as it is here, in order, until a page is full; one of what is asked for at least. */
+async function gather(replica: Replica, items: readonly FetchItem[], whole: boolean): Promise<LogRecord[]> {
+  const gathered: LogRecord[] = []
+  let bytes = 0
+  // One by one: a thousand bodies of the largest size would not fit into memory.
+  for (const item of items) {
+    const records =
+      'rev' in item ? await replica.bodies([item], { whole }) : await documentLeaves(replica, item.id)
+    for (const record of records) bytes += recordBytes(record)
+    if (bytes > wireLimits.pageBytesMax && gathered.length > 0) return gathered
+    gathered.push(...records)
+  }
+  return gathered
+}
+
+/** All leaves of a document; past a page's bytes as stubs, as a document that lacks leaves would be another one. */
+async function documentLeaves(replica: Replica, id: string): Promise<LogRecord[]> {
+  let bytes = 0
+  return (await replica.leaves(id)).map((record, index) => {
+    bytes += recordBytes(record)
+    if (bytes <= wireLimits.pageBytesMax || index === 0) return record
+    const { body, ...rest } = record
+    return { ...rest, kind: 'stub' }
+  })
+}

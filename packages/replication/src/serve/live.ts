@@ -1,0 +1,51 @@
+import type { Env } from '@mynah/core'
+import type { Position, Replica } from '@mynah/core/replica'
+import { type Deferred, deferred } from '../deferred.js'
+import { encodeLiveLine } from '../protocol/messages.js'
+import { wireLimits } from '../protocol/names.js'
+
+export interface LiveOptions {
+  /** For the heartbeat. */
+  readonly env: Pick<Env, 'setTimer'>
+  /** Ends the lines, also while nothing is to be told. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Lines of the live stream, as bytes: the position at once and after each commit, and a heartbeat. Who takes them slowly
+ * gets only the newest position.
+ */
+export async function* liveLines(
+  replica: Pick<Replica, 'position' | 'onCommit'>,
+  { env, signal }: LiveOptions,
+): AsyncGenerator<Uint8Array, void> {
+  let pending: Position | undefined = replica.position()
+  let beating = false
+  let bell: Deferred<void> = deferred()
+  const beat = () => {
+    beating = true
+    bell.resolve()
+    heartbeat = env.setTimer(beat, wireLimits.heartbeatMs)
+  }
+  let heartbeat = env.setTimer(beat, wireLimits.heartbeatMs)
+  const stop = replica.onCommit((position) => {
+    pending = position
+    bell.resolve()
+  })
+  const end = () => bell.resolve()
+  signal.addEventListener('abort', end)
+  try {
+    while (!signal.aborted) {
+      const line = pending !== undefined ? encodeLiveLine(pending) : beating ? '\n' : undefined
+      pending = undefined
+      beating = false
+      if (line === undefined) await bell.promise
+      else yield new TextEncoder().encode(line)
+      bell = deferred()
+    }
+  } finally {
+    stop()
+    heartbeat.cancel()
+    signal.removeEventListener('abort', end)
+  }
+}

@@ -1,0 +1,37 @@
+import type { Database, Env } from '@mynah/core'
+import type { Replica } from '@mynah/core/replica'
+import type { TransportAnswer } from '../transport.js'
+import type { Query } from './query.js'
+
+/** A database that a mirror serves. */
+export interface Served {
+  readonly name: string
+  readonly database: Pick<Database, 'count'>
+  readonly replica: Replica
+}
+
+/** The databases of a mirror, by name. */
+export interface ServedDatabases {
+  names(): Promise<readonly string[]>
+  /** @throws DatabaseUnknownError, DatabaseNameInvalidError */
+  get(name: string): Promise<Served>
+  /** The one that is there, or a new one. @throws DatabaseNameInvalidError */
+  create(name: string): Promise<{ readonly opened: Served; readonly created: boolean }>
+}
+
+/** What an answer depends on, of a request whose route is known. */
+export interface RequestParts {
+  readonly query: Query
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly body?: unknown
+}
+
+/**
+ * What is left to do for a request that was read and is well-formed: answers it from the database. Rejects with what
+ * `failureOf` makes an answer of.
+ */
+export type Answer = (served: Served, env: Env) => Promise<TransportAnswer>
+
+/** Reads a request and gives what answers it, before any database is looked for. @throws MessageInvalidError */
+export type ReadRequest = (parts: RequestParts) => Answer
