@@ -99,6 +99,7 @@ export function conflictsOf(leaves: readonly Leaf[]): readonly Leaf[] {
  */
 export function applyRecord(leaves: readonly Leaf[], seq: number, record: LogRecord): Applied {
   const held = record.kind === 'revision' ? seq : 0
+  if (leaves.length === 0 && !record.supplies) return { leaves: [leafOf(record, seq, held)], superseded: [] }
   const known = leaves.find((leaf) => isSame(leaf, record))
   if (record.supplies) {
     return {
@@ -119,17 +120,18 @@ export function applyRecord(leaves: readonly Leaf[], seq: number, record: LogRec
       superseded,
     }
   }
-  const { rev, deleted, bodyHash, path } = record
-  const leaf: Leaf = {
-    rev,
-    deleted,
-    ...(bodyHash !== undefined && { bodyHash }),
-    ...(path[0] !== undefined && { parent: path[0] }),
-    seq,
-    bodySeq: known === undefined || known.bodySeq === 0 ? held : known.bodySeq,
-  }
+  const leaf = leafOf(record, seq, known === undefined || known.bodySeq === 0 ? held : known.bodySeq)
   const kept = leaves.filter((other) => other !== known && !inPath(other.rev))
   return { leaves: sortLeaves([...kept, leaf]), superseded }
+}
+
+function leafOf({ rev, deleted, bodyHash, path }: LogRecord, seq: number, bodySeq: number): Leaf {
+  const [parent] = path
+  // Without spreads where nothing is spread: most documents are new, and most leaves are native.
+  if (bodyHash === undefined) {
+    return parent === undefined ? { rev, deleted, seq, bodySeq } : { rev, deleted, parent, seq, bodySeq }
+  }
+  return { rev, deleted, bodyHash, ...(parent !== undefined && { parent }), seq, bodySeq }
 }
 
 /**

@@ -23,7 +23,7 @@ export type { LogStats } from './log-stats.js'
 /** Bytes of records that may wait to be sealed before a write has to. */
 const HOT_BYTES_MAX = 32 * 1024 * 1024
 /** Of that, what may gather before records are sealed beside writes that leave no pause. */
-const EAGER_PART = 0.25
+const EAGER_PART = 1 / 32
 
 export interface LogOptions {
   readonly storage: Storage
