@@ -2,8 +2,8 @@ import { type Database, open } from '@mynah/core'
 import { bodyOf, idOf } from './content.js'
 import { inspect } from './inspect.js'
 import { Ledger } from './ledger.js'
-import { MemoryDisk } from './memory-disk.js'
 import { Random } from './random.js'
+import { StoppingMachine } from './stopping-machine.js'
 
 export interface StopAuditOptions {
   readonly seed: number
@@ -39,14 +39,13 @@ export async function auditStops(options: StopAuditOptions): Promise<StopReport>
   let stops = 0
   for (let over = false; !over && faults.length < FAULTS_MAX; ) {
     stops += 1
-    const disk = new MemoryDisk(stops, { lying })
+    const machine = new StoppingMachine(random, { stopAfter: stops, lying })
     const ledger = new Ledger(contentSeed)
-    over = await Promise.race([script(disk, ledger).then(() => true), disk.stopped.then(() => false)])
+    over = await Promise.race([script(machine, ledger).then(() => true), machine.stopped.then(() => false)])
     for (let i = 0; i < options.disks; i++) {
       const found = await reopen(
-        disk.afterCut(random, i % 3 === 2 ? random.between(1, 8) : undefined),
+        machine.afterCut(i % 3 === 2 ? random.between(1, 8) : Number.POSITIVE_INFINITY),
         ledger,
-        random,
       )
       opened += 1
       for (const fault of found) faults.push(`stopped after write ${stops}: ${fault}`)
@@ -55,15 +54,19 @@ export async function auditStops(options: StopAuditOptions): Promise<StopReport>
   return { seed: options.seed, stops, opened, faults }
 }
 
-async function openOn(disk: MemoryDisk): Promise<Database> {
-  return open('/ram', { shardBytes: SHARD_BYTES, storage: disk.storage(), level: await disk.stores() })
+async function openOn({ disk }: StoppingMachine): Promise<Database> {
+  return open('/ram', {
+    shardBytes: SHARD_BYTES,
+    storage: disk.storage(),
+    level: (location) => disk.level(location),
+  })
 }
 
 /** What is wrong with what a disk gives; a machine that stops again is started again. */
-async function reopen(disk: MemoryDisk, ledger: Ledger, random: Random): Promise<readonly string[]> {
+async function reopen(machine: StoppingMachine, ledger: Ledger): Promise<readonly string[]> {
   const look = async (): Promise<readonly string[]> => {
     try {
-      const db = await openOn(disk)
+      const db = await openOn(machine)
       const { faults } = await inspect(db, ledger, { settle: false })
       await db.close()
       return faults
@@ -71,12 +74,12 @@ async function reopen(disk: MemoryDisk, ledger: Ledger, random: Random): Promise
       return [`failure to open or read: ${error instanceof Error ? error.stack : String(error)}`]
     }
   }
-  const faults = await Promise.race([look(), disk.stopped.then(() => undefined)])
-  return faults ?? reopen(disk.afterCut(random), ledger, random)
+  const faults = await Promise.race([look(), machine.stopped.then(() => undefined)])
+  return faults ?? reopen(machine.afterCut(Number.POSITIVE_INFINITY), ledger)
 }
 
 /** Everything that writes: alone, together, in batches; updates, deletes, seals, and a second life after a close. */
-async function script(disk: MemoryDisk, ledger: Ledger): Promise<void> {
+async function script(machine: StoppingMachine, ledger: Ledger): Promise<void> {
   let n = 0
   const put = async (db: Database, i: number): Promise<void> => {
     const write = n++
@@ -102,7 +105,7 @@ async function script(disk: MemoryDisk, ledger: Ledger): Promise<void> {
     }
   }
   for (const life of [0, 1, 2]) {
-    const db = await openOn(disk)
+    const db = await openOn(machine)
     for (let i = 0; i < 4; i++) await put(db, 100 * life + i)
     await Promise.all(Array.from({ length: 10 }, (_, i) => put(db, 100 * life + 10 + i)))
     await putMany(db, 100 * life + 20, 15)

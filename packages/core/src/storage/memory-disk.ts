@@ -51,6 +51,11 @@ export class MemoryDisk {
     return Array.from(this.#medium.folder.files, ([name, { length }]) => ({ name, length }))
   }
 
+  /** Locations of levels that were opened. */
+  levels(): readonly string[] {
+    return [...this.#medium.levels.keys()]
+  }
+
   /** For the process that runs now: one that starts after `kill` or `powerCut` takes another. */
   storage(): Storage {
     return new MemoryDiskStorage(this.#process)
@@ -64,6 +69,11 @@ export class MemoryDisk {
   /** Removes a level that is not open. */
   removeLevel(location: string): void {
     this.#medium.levels.delete(location)
+  }
+
+  /** Puts in the place of a level that is not open what another disk has of it. */
+  takeLevel(location: string, from: MemoryDisk): void {
+    this.#medium.levels.set(location, from.#medium.level(location).copy())
   }
 
   kill(): void {
