@@ -74,24 +74,30 @@ function readDevice(device, ms, options, random) {
 }
 
 /**
- * The first `count` readings, in order of arrival: each device once a minute, with jitter, so that
- * neighbours change places. Ids never repeat within a seed.
- * @param {{ seed: number, count: number, ids: 'device' | 'uuid', times: 'ms' | 'iso' }} options
+ * Readings without end, in order of arrival: each device once a minute, with jitter, so that neighbours change places.
+ * Ids never repeat within a seed.
+ * @param {{ seed: number, ids: 'device' | 'uuid', times: 'ms' | 'iso' }} options
  */
-export function createReadings(options) {
+export function* generateReadings(options) {
   const random = createRandom(options.seed)
   const devices = createDevices(random)
-  const readings = []
-  for (let round = 0; readings.length < options.count; round++) {
+  for (let round = 0; ; round++) {
     const due = devices
       .map((device) => ({
         device,
         ms: startMs + round * intervalMs + device.phaseMs + Math.floor(random() * 3_000),
       }))
       .sort((a, b) => a.ms - b.ms)
-    for (const { device, ms } of due) {
-      if (readings.length < options.count) readings.push(readDevice(device, ms, options, random))
-    }
+    for (const { device, ms } of due) yield readDevice(device, ms, options, random)
+  }
+}
+
+/** The first `count` of them. */
+export function createReadings(options) {
+  const readings = []
+  for (const reading of generateReadings(options)) {
+    if (readings.length === options.count) break
+    readings.push(reading)
   }
   return readings
 }

@@ -1,5 +1,5 @@
 import type { Fields } from '../codec/value.js'
-import { copyFields } from '../document/validate.js'
+import { ownMembers } from '../document/validate.js'
 import { UnreachableError } from '../errors.js'
 import type { LogRecord } from '../log/record.js'
 import type { Document, Stored } from './documents.js'
@@ -13,5 +13,5 @@ export function plain(record: LogRecord): Fields {
 
 /** A document as handed out: a copy. */
 export function assemble<T extends object = Document>(id: string, rev: string, body: Fields): Stored<T> {
-  return { id, rev, ...copyFields(body) } as unknown as Stored<T>
+  return ownMembers({ id, rev, ...body }) as unknown as Stored<T>
 }

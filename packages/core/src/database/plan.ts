@@ -149,7 +149,7 @@ export class GroupPlan {
     body: Fields,
     supplied?: Leaf,
   ): void {
-    this.#add({
+    const record: LogRecord = {
       kind: 'revision',
       id,
       rev,
@@ -159,9 +159,9 @@ export class GroupPlan {
       origin: this.#origin,
       supplies: supplied !== undefined,
       continues: false,
-      ...(supplied?.bodyHash && { bodyHash: supplied.bodyHash }),
       body,
-    })
+    }
+    this.#add(supplied?.bodyHash ? { ...record, bodyHash: supplied.bodyHash } : record)
   }
 
   #add(record: LogRecord): void {

@@ -74,12 +74,17 @@ export function acceptRev(rev: unknown): string {
 }
 
 /** A deep copy of a stored body, to be handed out and changed at will. */
-export function copyFields(body: Fields): { [member: string]: Value } {
-  // A spread defines members, so that one named __proto__ stays an own one; the assignment below then finds it.
-  const copy: { [member: string]: Value } = { ...body }
-  for (const name of Object.keys(copy)) {
-    const value = copy[name]!
-    if (typeof value === 'object' && value !== null) copy[name] = copyObject(value)
+function copyFields(body: Fields): { [member: string]: Value } {
+  // A spread defines members, so that one named __proto__ stays an own one.
+  return ownMembers({ ...body })
+}
+
+/** Puts copies in the place of what a shallow copy shares with its original; returns it. */
+export function ownMembers<T extends { [member: string]: Value }>(copy: T): T {
+  const members: { [member: string]: Value } = copy
+  for (const name of Object.keys(members)) {
+    const value = members[name]!
+    if (typeof value === 'object' && value !== null) members[name] = copyObject(value)
   }
   return copy
 }
