@@ -62,7 +62,7 @@ export async function replay(
     readonly onProgress?: (seq: number) => void
   },
 ): Promise<void> {
-  for await (const batch of log.salvage(index.root.seq + 1, log.head)) {
+  for await (const batch of log.scan(index.root.seq + 1, log.head)) {
     options.signal?.throwIfAborted()
     const entries = await index.lookup([...new Set(batch.map(({ record }) => record.id))])
     index.apply(GroupPlan.replay(batch, entries))

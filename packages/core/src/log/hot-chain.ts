@@ -4,6 +4,7 @@ import { type FoundFiles, numberOf, UNKNOWN_SPAN, unnamed } from './found-files.
 import { HOT_HEADER_BYTES, type HotContent, type HotEnd, type HotGroup, readHotFile } from './hot-file.js'
 import type { PastHotFile } from './hot-writer.js'
 import type { Incarnation, ManifestData } from './manifest.js'
+import { readPatiently } from './patient-read.js'
 import { type SeqSpan, uncovered } from './span.js'
 
 /** The hot files of a log as they were found: which of their groups count by what the files say of each other. */
@@ -131,8 +132,13 @@ async function readOne(
 ): Promise<ReadResult> {
   if (file === undefined) return { fault: 'it is missing' }
   const { name, length } = file
-  const bytes = await storage.read(name, 0, Math.min(length, limit?.length ?? length))
-  const content = readHotFile(name, bytes)
+  const part = { name, offset: 0, length: Math.min(length, limit?.length ?? length) }
+  const content = await readPatiently(
+    storage,
+    part,
+    (bytes) => readHotFile(name, bytes),
+    ({ header, suspects }) => header !== undefined && suspects.length === 0,
+  )
   if (content.header === undefined)
     return content.groups.length === 0
       ? { fault: 'it cannot be read' }

@@ -120,6 +120,16 @@ export class HotWriter {
     })
   }
 
+  /** Gives the history one new name, from its first seq on. @throws StorageError */
+  rename(): Promise<void> {
+    return this.#serial.run(async () => {
+      const id = toHex(this.#options.env.randomBytes(INCARNATION_BYTES))
+      await this.#options.manifest.update(() => ({ incarnations: [{ id, firstSeq: 1 }] }))
+      // The name of before must not come back with the next file.
+      this.#incarnation = id
+    })
+  }
+
   /** Makes all durable and leaves the file: the next append begins a new one. */
   retire(): Promise<void> {
     return this.#serial.run(async () => {

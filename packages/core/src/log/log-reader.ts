@@ -1,8 +1,11 @@
 import type { Env } from '../env/env.js'
-import { RecordLostError, ShardCorruptError } from '../errors.js'
+import { RecordLostError, ShardCorruptError, StorageError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import type { HotTail } from './hot-tail.js'
+import type { LostRecords } from './lost-records.js'
+import { isReadable } from './patient-read.js'
 import type { LogRecord, Sequenced } from './record.js'
+import type { Shard } from './shard.js'
 import { readShard, ShardCache } from './shard-cache.js'
 import { lastSeqOf, type SpanTable, type StoredShard } from './span-table.js'
 
@@ -14,11 +17,17 @@ export interface LogReaderOptions {
   readonly env: Env
   readonly tail: HotTail
   readonly table: SpanTable
+  readonly lost: LostRecords
   readonly cacheBytes: number
 }
 
-/** Finds records by seq, in RAM and in shards. */
+/** A shard that the disk refuses so often, for so long, while the rest of its file can be read, is lost. */
+const REFUSALS = 3
+const REFUSED_MS = 30_000
+
+/** Finds records by seq, in RAM and in shards. A shard that cannot be read is given up by whoever finds it. */
 export class LogReader {
+  readonly #refused = new WeakMap<StoredShard, { readonly sinceMs: number; times: number }>()
   readonly #options: LogReaderOptions
   readonly #cache: ShardCache
 
@@ -36,45 +45,53 @@ export class LogReader {
     return index < 0 ? undefined : shard.block.record(index)
   }
 
-  /** @throws RecordLostError, ShardCorruptError, StorageError */
+  /** @throws RecordLostError, StorageError */
   async sealed(seq: number): Promise<LogRecord> {
-    const stored = this.#options.table.find(seq)
+    const { table, lost } = this.#options
+    const stored = table.find(seq)
     if (stored === undefined) throw new RecordLostError(seq)
-    const { block } = await this.#cache.get(stored)
-    const index = block.indexOf(seq - stored.firstSeq)
-    if (index < 0) throw new RecordLostError(seq)
-    return block.record(index)
+    try {
+      const { block } = await this.#orGiveUp(stored, this.#cache.get(stored))
+      const index = block.indexOf(seq - stored.firstSeq)
+      if (index >= 0) return block.record(index)
+    } catch (cause) {
+      if (!(cause instanceof ShardCorruptError)) throw cause
+      // Known in RAM all the same; told durably by the next who finds it, or needs it to be.
+      await lost.record().catch(() => undefined)
+      throw new RecordLostError(seq, { cause })
+    }
+    throw new RecordLostError(seq)
   }
 
-  /**
-   * @param onCorrupt takes a shard that cannot be read, which is then passed over
-   * @throws ShardCorruptError, StorageError
-   */
-  async *scan(
-    from: number,
-    to: number,
-    onCorrupt?: (shard: StoredShard, error: ShardCorruptError) => Promise<void>,
-  ): AsyncGenerator<readonly Sequenced[]> {
-    const { tail, table } = this.#options
+  /** What is lost is passed over, and known as lost durably before anything behind it is given out. @throws StorageError */
+  async *scan(from: number, to: number): AsyncGenerator<readonly Sequenced[]> {
+    const { tail, table, lost } = this.#options
     const bounds = { bytes: Number.POSITIVE_INFINITY, records: SCAN_RECORDS }
+    await lost.record()
     for (let seq = from; seq <= to; ) {
       // Looked up anew each time: what was hot before the last batch may be sealed now.
       const stored = table.from(seq)
       const run = tail.run(seq, to, bounds)
+      let batch: readonly Sequenced[]
       if (stored !== undefined && Math.max(stored.firstSeq, seq) <= (run?.firstSeq ?? to)) {
-        const batch = await this.#batch(stored, seq, to).catch(async (error: unknown) => {
-          if (onCorrupt === undefined || !(error instanceof ShardCorruptError)) throw error
-          await onCorrupt(stored, error)
-          return []
-        })
-        if (batch.length > 0) yield batch
+        batch = await this.#batch(stored, seq, to)
         seq = lastSeqOf(stored) + 1
       } else {
-        if (run === undefined) return
-        yield run.records
+        if (run === undefined) break
+        batch = run.records
         seq = run.lastSeq + 1
       }
+      if (batch.length === 0) continue
+      await lost.record()
+      yield batch
     }
+    await lost.record()
+  }
+
+  /** Reads the shard from the disk, whatever RAM has. @throws ShardCorruptError: then it is given up; StorageError */
+  probe(stored: StoredShard): Promise<Shard> {
+    const { storage, env } = this.#options
+    return this.#orGiveUp(stored, readShard(storage, stored, env))
   }
 
   cacheStats(): { readonly cacheBytes: number; readonly cacheHits: number; readonly cacheMisses: number } {
@@ -88,13 +105,45 @@ export class LogReader {
 
   async #batch(stored: StoredShard, from: number, to: number): Promise<readonly Sequenced[]> {
     // Not kept: a scan would wash out of the cache what is read again and again.
-    const { block } =
-      this.#cache.peek(stored) ?? (await readShard(this.#options.storage, stored, this.#options.env))
+    const shard =
+      this.#cache.peek(stored) ??
+      (await this.probe(stored).catch((error: unknown) => {
+        if (!(error instanceof ShardCorruptError)) throw error
+        return undefined
+      }))
     const batch: Sequenced[] = []
+    if (shard === undefined) return batch
+    const { block } = shard
     for (let index = 0; index < block.count; index++) {
       const seq = stored.firstSeq + block.offsetAt(index)
       if (seq >= from && seq <= to) batch.push({ seq, record: block.record(index) })
     }
     return batch
+  }
+
+  /** @throws ShardCorruptError: then its records count as lost; StorageError */
+  async #orGiveUp(stored: StoredShard, reading: Promise<Shard>): Promise<Shard> {
+    try {
+      const shard = await reading
+      this.#refused.delete(stored)
+      return shard
+    } catch (error) {
+      const corrupt = error instanceof StorageError ? await this.#asLost(stored, error) : error
+      if (!(corrupt instanceof ShardCorruptError)) throw error
+      this.#options.lost.giveUp(stored, corrupt.detail)
+      throw corrupt
+    }
+  }
+
+  /** Whether a shard has been refused for so long that it will not be had any more. */
+  async #asLost(stored: StoredShard, refusal: StorageError): Promise<ShardCorruptError | undefined> {
+    const { storage, env } = this.#options
+    const now = env.monotonicMs()
+    const refused = this.#refused.get(stored) ?? { sinceMs: now, times: 0 }
+    refused.times += 1
+    this.#refused.set(stored, refused)
+    if (refused.times < REFUSALS || now - refused.sinceMs < REFUSED_MS) return undefined
+    if (!(await isReadable(storage, stored.segment))) return undefined
+    return new ShardCorruptError(stored.firstSeq, refusal.message, { cause: refusal })
   }
 }

@@ -1,21 +1,21 @@
-import { valueBytes } from '../codec/value-size.js'
 import type { Env } from '../env/env.js'
 import { ClosedError, type MynahError, ReadOnlyError } from '../errors.js'
 import { limits } from '../limits.js'
 import type { Storage } from '../storage/storage.js'
-import { encodeBlock } from './block.js'
+import { encodeGroupOf, recordsBytes } from './appended.js'
 import type { Finding } from './finding.js'
 import type { HotTail } from './hot-tail.js'
 import { HotWriter } from './hot-writer.js'
 import { LogReader } from './log-reader.js'
 import type { LogStats } from './log-stats.js'
+import { LostRecords } from './lost-records.js'
 import type { Incarnation, Manifest } from './manifest.js'
+import { mendLog } from './mend.js'
 import type { LogRecord, Sequenced } from './record.js'
 import { type Recovered, recover } from './recovery.js'
 import { Sealer } from './sealer.js'
 import { SegmentWriter } from './segment-writer.js'
-import { mergeSpans, type SeqSpan, spanFrom } from './span.js'
-import { lastSeqOf, type SpanTable, type StoredShard } from './span-table.js'
+import type { SpanTable } from './span-table.js'
 import { type VerifyProgress, verifyLog } from './verify.js'
 
 export type { LogStats } from './log-stats.js'
@@ -50,7 +50,7 @@ export interface Log {
   readonly synced: number
   /** Oldest first. */
   readonly incarnations: readonly Incarnation[]
-  /** What was found damaged while opening, or by `salvage`. */
+  /** What was found damaged while opening, and what could not be read since. */
   readonly damage: readonly Finding[]
   /**
    * Appends the records, which stay borrowed, as one group: all of them or none. Gives the first one's seq. With `sync`
@@ -63,20 +63,22 @@ export interface Log {
   sync(): Promise<void>
   /** The record, where RAM has it: not sealed yet, or in a shard that is decoded. @throws ShardCorruptError */
   hot(seq: number): LogRecord | undefined
-  /** @throws RangeError outside 1 to head; RecordLostError, ShardCorruptError, StorageError */
+  /**
+   * A shard that cannot be read, again and again, is given up by whoever finds it: its records count as lost from then on.
+   * @throws RangeError outside 1 to head; RecordLostError, StorageError
+   */
   read(seq: number): Promise<LogRecord>
   /**
-   * The records from one seq to another, both included, in order and in batches. Lost ones are left out.
-   * @throws ShardCorruptError, StorageError
-   */
-  scan(from: number, to: number): AsyncIterable<readonly Sequenced[]>
-  /**
-   * As `scan`, for a reader that has to come to the end: a shard that cannot be read is passed over, and its records
-   * count as lost from then on.
+   * The records from one seq to another, both included, in order and in batches. Lost ones are left out; what is found
+   * lost on the way is so durably before what stands behind it is given.
    * @throws StorageError
    */
-  salvage(from: number, to: number): AsyncIterable<readonly Sequenced[]>
+  scan(from: number, to: number): AsyncIterable<readonly Sequenced[]>
   isLost(seq: number): boolean
+  /** Calls each time when the manifest was told of more records that are lost. */
+  onLost(listener: () => void): void
+  /** Gives the history a new name, from its first seq on: no position that anybody remembers holds any more. @throws StorageError */
+  rename(): Promise<void>
   /** Seals all that was appended before the call; when nothing was since, no hot file is left. @throws StorageError */
   seal(options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Reads every byte that counts, and decodes every shard. */
@@ -84,6 +86,8 @@ export interface Log {
     readonly signal?: AbortSignal
     readonly onProgress?: (progress: VerifyProgress) => void
   }): AsyncIterable<Finding>
+  /** Writes anew what is whole of files in which something was found; gives those that are as they should be now. @throws StorageError */
+  mend(findings: readonly Finding[]): Promise<readonly string[]>
   stats(): LogStats
   /** Makes all durable and stops; what was not sealed is sealed after the next open. The storage stays open. */
   close(): Promise<void>
@@ -99,9 +103,9 @@ export async function openLog(options: LogOptions): Promise<Log> {
 }
 
 class StoredLog implements Log {
-  readonly damage: Finding[]
   readonly #options: LogOptions
-  #lost: readonly SeqSpan[]
+  readonly #opening: readonly Finding[]
+  readonly #lost: LostRecords
   readonly #tail: HotTail
   readonly #table: SpanTable
   readonly #reader: LogReader
@@ -119,11 +123,11 @@ class StoredLog implements Log {
     this.#hotBytesMax = hotBytesMax
     const { head, tail, table, numbers } = recovered
     this.#options = options
-    this.damage = [...recovered.findings]
-    this.#lost = recovered.lost
+    this.#opening = recovered.findings
+    this.#lost = new LostRecords({ manifest, tail, table, lost: recovered.lost, readOnly: options.readOnly })
     this.#tail = tail
     this.#table = table
-    this.#reader = new LogReader({ storage, env, tail, table, cacheBytes })
+    this.#reader = new LogReader({ storage, env, tail, table, lost: this.#lost, cacheBytes })
     this.#openedBytes = recovered.segments.reduce((sum, { length }) => sum + length, 0)
     this.#hot = new HotWriter({
       storage,
@@ -137,6 +141,7 @@ class StoredLog implements Log {
     })
     this.#segments = new SegmentWriter({ storage, env, manifest, numbers, ...recovered.openSegments })
     this.#sealer = new Sealer({
+      storage,
       env,
       tail,
       table,
@@ -154,6 +159,10 @@ class StoredLog implements Log {
 
   get synced(): number {
     return this.#hot.synced
+  }
+
+  get damage(): readonly Finding[] {
+    return [...this.#opening, ...this.#lost.findings]
   }
 
   get incarnations(): readonly Incarnation[] {
@@ -202,19 +211,17 @@ class StoredLog implements Log {
     }
   }
 
-  async *salvage(from: number, to: number): AsyncGenerator<readonly Sequenced[]> {
-    this.#requireOpen()
-    let raised = false
-    yield* this.#reader.scan(Math.max(1, from), Math.min(to, this.head), async (shard, { detail }) => {
-      await this.#lose(shard, detail, !raised)
-      raised = true
-    })
+  isLost(seq: number): boolean {
+    return this.#lost.has(seq)
   }
 
-  isLost(seq: number): boolean {
-    const span = spanFrom(this.#lost, seq)
-    if (span === undefined || span.firstSeq > seq) return false
-    return this.#tail.get(seq) === undefined && this.#table.find(seq) === undefined
+  onLost(listener: () => void): void {
+    this.#lost.onRecorded(listener)
+  }
+
+  async rename(): Promise<void> {
+    this.#requireWritable()
+    await this.#hot.rename()
   }
 
   async seal(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -229,9 +236,21 @@ class StoredLog implements Log {
     options: { readonly signal?: AbortSignal; readonly onProgress?: (progress: VerifyProgress) => void } = {},
   ): AsyncIterable<Finding> {
     this.#requireOpen()
-    const { storage, env, manifest } = this.#options
-    const parts = { hot: this.#hot, tail: this.#tail, table: this.#table, lost: this.#lost }
-    return verifyLog({ storage, env, manifest, ...parts, ...options })
+    const { storage, manifest } = this.#options
+    const parts = {
+      hot: this.#hot,
+      tail: this.#tail,
+      table: this.#table,
+      lost: this.#lost,
+      reader: this.#reader,
+    }
+    return verifyLog({ storage, manifest, ...parts, ...options })
+  }
+
+  mend(findings: readonly Finding[]): Promise<readonly string[]> {
+    this.#requireWritable()
+    const parts = { manifest: this.#options.manifest, hot: this.#hot, sealer: this.#sealer }
+    return mendLog({ ...parts, seal: () => this.seal() }, findings)
   }
 
   stats(): LogStats {
@@ -245,7 +264,7 @@ class StoredLog implements Log {
       diskBytes: this.#hot.diskBytes + this.#openedBytes + this.#segments.writtenBytes,
       segments: this.#options.manifest.data.segments.length,
       shards: this.#table.size,
-      lostRecords: this.#lost.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq + 1 - firstSeq, 0),
+      lostRecords: this.#lost.count,
       ...this.#reader.cacheStats(),
     }
   }
@@ -261,16 +280,6 @@ class StoredLog implements Log {
     this.#reader.close()
   }
 
-  async #lose(shard: StoredShard, fault: string, raise: boolean): Promise<void> {
-    const span = { firstSeq: shard.firstSeq, lastSeq: lastSeqOf(shard) }
-    const lost = mergeSpans([...this.#lost, span])
-    if (!this.#options.readOnly)
-      await this.#options.manifest.update(({ damage }) => ({ lost, damage: raise ? damage + 1 : damage }))
-    this.#lost = lost
-    this.#table.remove(shard)
-    this.damage.push({ file: shard.segment, fault, ...span })
-  }
-
   #requireOpen(): void {
     if (this.#closing !== undefined) throw new ClosedError()
   }
@@ -279,20 +288,4 @@ class StoredLog implements Log {
     this.#requireOpen()
     if (this.#options.readOnly) throw new ReadOnlyError()
   }
-}
-
-/** What shards and the backlog are measured in: the records as they came, whatever their blocks make of them. */
-function recordsBytes(records: readonly LogRecord[]): number {
-  let bytes = 0
-  for (const { id, path, body } of records)
-    bytes += 40 + id.length + 40 * path.length + valueBytes(body ?? null)
-  return bytes
-}
-
-function encodeGroupOf(
-  records: readonly LogRecord[],
-  firstSeq: number,
-): { readonly count: number; readonly payload: Uint8Array } {
-  const sequenced = records.map((record, index) => ({ seq: firstSeq + index, record }))
-  return { count: records.length, payload: encodeBlock(sequenced, firstSeq) }
 }

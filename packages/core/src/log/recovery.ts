@@ -1,5 +1,5 @@
 import type { Env } from '../env/env.js'
-import { ShardCorruptError } from '../errors.js'
+import { ShardCorruptError, StorageError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import { FileNumbers } from './file-name.js'
 import type { Finding, Suspect } from './finding.js'
@@ -122,7 +122,7 @@ async function isKept(
     await readShard(storage, shard, env)
     return true
   } catch (error) {
-    if (error instanceof ShardCorruptError) return false
+    if (error instanceof ShardCorruptError || error instanceof StorageError) return false
     throw error
   }
 }

@@ -2,8 +2,10 @@ import { crc32 } from '../bytes/hash.js'
 import type { Env, Timer } from '../env/env.js'
 import { ClosedError, MynahError, StorageError } from '../errors.js'
 import { limits } from '../limits.js'
+import type { Storage } from '../storage/storage.js'
 import type { HotTail, TailRun } from './hot-tail.js'
 import type { HotWriter } from './hot-writer.js'
+import { readShardBytes } from './patient-read.js'
 import { type FramedShard, type SegmentWriter, SHARDS_PER_SYNC } from './segment-writer.js'
 import { Serial } from './serial.js'
 import { encodeShard, readShardHeader } from './shard.js'
@@ -17,6 +19,7 @@ const QUIET_MS = 20
 const RETRY_MS_MAX = 30_000
 
 export interface SealerOptions {
+  readonly storage: Storage
   readonly env: Env
   readonly tail: HotTail
   readonly table: SpanTable
@@ -105,6 +108,24 @@ export class Sealer {
   /** Removes the hot files that are sealed. */
   release(): Promise<void> {
     return this.#batches.run(() => this.#release())
+  }
+
+  /** Writes the shards of a segment to another one, and removes it. @throws ShardCorruptError, StorageError */
+  rewrite(segment: string): Promise<void> {
+    const { table, segments, storage } = this.#options
+    return this.#batches.run(async () => {
+      // What was begun in it goes on in the next one.
+      segments.leave(segment)
+      const shards = table.in(segment)
+      for (let start = 0; start < shards.length; start += SHARDS_PER_SYNC) {
+        const some = shards.slice(start, start + SHARDS_PER_SYNC)
+        const framed: FramedShard[] = []
+        for (const shard of some) framed.push({ frame: shard, bytes: await readShardBytes(storage, shard) })
+        const placed = await segments.write(framed)
+        for (const [index, shard] of some.entries()) table.replace(shard, placed[index]!)
+      }
+      await segments.drop(segment)
+    })
   }
 
   /** Resolves when nothing runs any more. */

@@ -2,6 +2,7 @@ import { crc32 } from '../bytes/hash.js'
 import type { Storage, StoredFile } from '../storage/storage.js'
 import type { Finding, Suspect } from './finding.js'
 import { UNKNOWN_SPAN } from './found-files.js'
+import { readPatiently } from './patient-read.js'
 import {
   decodeFrame,
   decodeSegmentHeader,
@@ -40,7 +41,8 @@ export async function readSegment(
   options: { readonly closed: boolean; readonly database: string },
 ): Promise<SegmentContent> {
   const { name, length } = file
-  const header = decodeSegmentHeader(name, await storage.read(name, 0, SEGMENT_HEADER_BYTES))
+  const start = { name, offset: 0, length: Math.min(length, SEGMENT_HEADER_BYTES) }
+  const header = await readPatiently(storage, start, (bytes) => decodeSegmentHeader(name, bytes), isThere)
   if (header !== undefined && header.database !== options.database)
     return foreign(file, `it belongs to the database ${header.database}`)
   const findings: Finding[] = header === undefined ? [{ file: name, fault: 'its header is damaged' }] : []
@@ -59,7 +61,12 @@ export async function readSegment(
       }
     findings.push({ file: name, fault: 'its footer is damaged' })
   }
-  const scanned = scanFrames(name, await storage.read(name, 0, length), header?.salt)
+  const scanned = await readPatiently(
+    storage,
+    { name, offset: 0, length },
+    (bytes) => scanFrames(name, bytes, header?.salt),
+    ({ clean }) => clean,
+  )
   return { name, length, foreign: false, ...scanned, findings }
 }
 
@@ -70,11 +77,18 @@ function foreign({ name, length }: StoredFile, fault: string): SegmentContent {
 }
 
 async function readFooter(storage: Storage, file: StoredFile): Promise<readonly PlacedFrame[] | undefined> {
+  const { name } = file
   const start = file.length - TRAILER_BYTES
   if (start < 0) return undefined
-  const trailer = decodeTrailer(await storage.read(file.name, start, TRAILER_BYTES), file.length)
+  const end = { name, offset: start, length: TRAILER_BYTES }
+  const trailer = await readPatiently(storage, end, (bytes) => decodeTrailer(bytes, file.length), isThere)
   if (trailer === undefined) return undefined
-  return decodeTable(await storage.read(file.name, trailer.table, start - trailer.table), trailer)
+  const table = { name, offset: trailer.table, length: start - trailer.table }
+  return readPatiently(storage, table, (bytes) => decodeTable(bytes, trailer), isThere)
+}
+
+function isThere(decoded: object | undefined): boolean {
+  return decoded !== undefined
 }
 
 function scanFrames(

@@ -101,6 +101,21 @@ export class SegmentWriter {
     return placed.map((frame) => ({ ...frame, segment: segment.name }))
   }
 
+  /** Writes nothing more to the segment, also no footer. */
+  leave(name: string): void {
+    if (this.#current?.name === name) this.#current = undefined
+    this.#torn = this.#torn.filter((segment) => segment.name !== name)
+  }
+
+  /** Removes a segment that was left and whose records stand elsewhere by now. @throws StorageError */
+  async drop(name: string): Promise<void> {
+    const { manifest, storage } = this.#options
+    const length = (await storage.list()).find((file) => file.name === name)?.length ?? 0
+    await manifest.update((data) => ({ segments: data.segments.filter((entry) => entry.name !== name) }))
+    await storage.remove(name)
+    this.writtenBytes -= length
+  }
+
   /** Begins a new segment: the old one gets its footer, then the new one is made and synced, then both are named. */
   async #begin(): Promise<CurrentSegment> {
     const open = this.#current === undefined ? this.#torn : [...this.#torn, this.#current]

@@ -1,9 +1,8 @@
 import { LRUCache } from 'lru-cache'
-import { crc32 } from '../bytes/hash.js'
 import type { Env } from '../env/env.js'
 import { ShardCorruptError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
-import { FRAME_HEADER_BYTES } from './segment.js'
+import { readShardBytes } from './patient-read.js'
 import { decodeShard, type Shard } from './shard.js'
 import type { StoredShard } from './span-table.js'
 
@@ -12,11 +11,8 @@ import type { StoredShard } from './span-table.js'
  * @throws ShardCorruptError, StorageError
  */
 export async function readShard(storage: Storage, stored: StoredShard, env: Env): Promise<Shard> {
-  const { segment, offset, firstSeq, span, length, shardCrc } = stored
-  const bytes = await storage.read(segment, offset + FRAME_HEADER_BYTES, length)
-  if (bytes.length !== length) throw new ShardCorruptError(firstSeq, `${segment} ends within it`)
-  if (crc32(bytes) !== shardCrc) throw new ShardCorruptError(firstSeq, `its checksum in ${segment} differs`)
-  const shard = await decodeShard(bytes, firstSeq, env)
+  const { firstSeq, span } = stored
+  const shard = await decodeShard(await readShardBytes(storage, stored), firstSeq, env)
   if (shard.span !== span) throw new ShardCorruptError(firstSeq, `it covers ${shard.span} seqs, not ${span}`)
   return shard
 }

@@ -35,12 +35,18 @@ export class SpanTable {
     this.#count(shard, 1)
   }
 
-  /** Forgets one that was found damaged. */
+  /** Forgets one. */
   remove(shard: StoredShard): void {
     const index = this.#shards.indexOf(shard)
     if (index < 0) return
     this.#shards.splice(index, 1)
     this.#count(shard, -1)
+  }
+
+  /** Puts one in the place of another with the same records. */
+  replace(old: StoredShard, shard: StoredShard): void {
+    this.remove(old)
+    this.add(shard)
   }
 
   /** Those that stand in a segment. */

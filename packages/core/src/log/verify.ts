@@ -1,14 +1,15 @@
-import type { Env } from '../env/env.js'
 import { MynahError, ShardCorruptError, StorageError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import type { Finding } from './finding.js'
 import { readHotFile } from './hot-file.js'
 import type { HotTail } from './hot-tail.js'
 import type { HotWriter } from './hot-writer.js'
+import type { LogReader } from './log-reader.js'
+import type { LostRecords } from './lost-records.js'
 import type { Manifest, SegmentEntry } from './manifest.js'
+import { readPatiently } from './patient-read.js'
 import { readSegment } from './segment-reader.js'
-import { readShard } from './shard-cache.js'
-import { mergeSpans, type SeqSpan, uncovered } from './span.js'
+import { mergeSpans, uncovered } from './span.js'
 import { lastSeqOf, type SpanTable, type StoredShard } from './span-table.js'
 
 export interface VerifyProgress {
@@ -19,17 +20,20 @@ export interface VerifyProgress {
 /** The parts of an open log, which goes on working meanwhile. */
 export interface VerifyOptions {
   readonly storage: Storage
-  readonly env: Env
   readonly manifest: Manifest
   readonly hot: HotWriter
   readonly tail: HotTail
   readonly table: SpanTable
-  readonly lost: readonly SeqSpan[]
+  readonly lost: LostRecords
+  readonly reader: LogReader
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: VerifyProgress) => void
 }
 
-/** Reads all files of a log, decodes all shards, and checks that every seq has its place. What was lost before is no finding. */
+/**
+ * Reads all files of a log, decodes all shards, and checks that every seq has its place. A shard that cannot be read is
+ * given up, as by any reader. What was lost before is no finding.
+ */
 export async function* verifyLog(options: VerifyOptions): AsyncGenerator<Finding> {
   const { manifest, hot, table, signal } = options
   const progress = startProgress(options)
@@ -54,7 +58,7 @@ function startProgress({ hot, table, onProgress }: VerifyOptions): (bytes: numbe
 }
 
 function* gaps({ hot, tail, table, lost }: VerifyOptions): Generator<Finding> {
-  const present = mergeSpans([...table.spans(), ...tail.spans(), ...lost])
+  const present = mergeSpans([...table.spans(), ...tail.spans(), ...lost.spans])
   for (const span of uncovered(present, 1, hot.head))
     yield { file: 'manifest', fault: 'no file holds these records', ...span }
 }
@@ -65,52 +69,73 @@ async function* verifyHotFile(
   counted: number,
 ): AsyncGenerator<Finding> {
   const { storage, hot, lost } = options
+  const isSealed = () => !hot.files().some((file) => file.name === name)
   try {
-    const bytes = await storage.read(name, 0, counted)
-    const { header, suspects } = readHotFile(name, bytes)
+    // One that was removed can still be read where it is open.
+    if (!(await storage.list()).some((file) => file.name === name)) {
+      if (!isSealed()) yield { file: name, fault: 'it is missing' }
+      return
+    }
+    const { header, suspects, length } = await readPatiently(
+      storage,
+      { name, offset: 0, length: counted },
+      (bytes) => ({ ...readHotFile(name, bytes), length: bytes.length }),
+      (read) => read.header !== undefined && read.suspects.length === 0 && read.length === counted,
+    )
     if (header === undefined) yield { file: name, fault: 'its header is damaged' }
-    if (bytes.length < counted)
-      yield { file: name, fault: `it has ${bytes.length} bytes instead of ${counted}` }
+    if (length < counted) yield { file: name, fault: `it has ${length} bytes instead of ${counted}` }
     for (const { fault, firstSeq, lastSeq } of suspects) {
       const span = { firstSeq, lastSeq: Math.min(lastSeq, hot.head) }
       if (span.lastSeq < firstSeq) yield { file: name, fault }
-      else if (uncovered(lost, firstSeq, span.lastSeq).length > 0) yield { file: name, fault, ...span }
+      else if (uncovered(lost.spans, firstSeq, span.lastSeq).length > 0) yield { file: name, fault, ...span }
     }
   } catch (error) {
     // Sealed and removed while it was our turn.
-    if (error instanceof StorageError && !hot.files().some((file) => file.name === name)) return
+    if (error instanceof StorageError && isSealed()) return
     yield { file: name, fault: reasonOf(error) }
   }
 }
 
 async function* verifySegment(
-  { storage, env, manifest, signal }: VerifyOptions,
-  { name, closed }: SegmentEntry,
+  options: VerifyOptions,
+  entry: SegmentEntry,
   shards: readonly StoredShard[],
   progress: (bytes: number) => void,
 ): AsyncGenerator<Finding> {
+  const { storage, manifest, lost, signal } = options
+  const { name, closed } = entry
   const file = (await storage.list()).find((found) => found.name === name)
-  if (file === undefined) {
-    yield { file: name, fault: 'it is missing' }
-    return
+  if (file === undefined) yield { file: name, fault: 'it is missing' }
+  else {
+    try {
+      // One that is still written may end in the middle of a frame, but not before the first.
+      yield* (await readSegment(storage, file, { closed, database: manifest.data.id })).findings
+    } catch (error) {
+      yield { file: name, fault: reasonOf(error) }
+    }
   }
-  // One that is still written may end in the middle of a frame.
-  if (closed) yield* (await readSegment(storage, file, { closed, database: manifest.data.id })).findings
   for (const shard of shards) {
     signal?.throwIfAborted()
-    try {
-      const { block } = await readShard(storage, shard, env)
-      for (let index = 0; index < block.count; index++) {
-        const record = block.record(index)
-        // Decoded when they are read.
-        void record.rev
-        void record.body
-      }
-    } catch (error) {
-      const fault = reasonOf(error)
-      yield { file: name, fault, firstSeq: shard.firstSeq, lastSeq: lastSeqOf(shard) }
-    }
+    yield* verifyShard(options, shard)
     progress(shard.length)
+  }
+  await lost.record()
+}
+
+async function* verifyShard({ reader, lost }: VerifyOptions, shard: StoredShard): AsyncGenerator<Finding> {
+  const found = { file: shard.segment, firstSeq: shard.firstSeq, lastSeq: lastSeqOf(shard) }
+  try {
+    const { block } = await reader.probe(shard)
+    for (let index = 0; index < block.count; index++) {
+      const record = block.record(index)
+      // Decoded when they are read.
+      void record.rev
+      void record.body
+    }
+  } catch (error) {
+    const fault = reasonOf(error)
+    if (error instanceof ShardCorruptError) lost.giveUp(shard, fault)
+    yield { ...found, fault }
   }
 }
 
