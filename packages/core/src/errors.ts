@@ -165,16 +165,37 @@ export class RecordLostError extends MynahError {
 
 /** The disk refused: full, failing, or taken away. What was acknowledged before is safe; this write was not taken. */
 export class StorageError extends MynahError {
-  override readonly name = 'StorageError'
+  override readonly name: string = 'StorageError'
   override readonly retryable = true
   constructor(
     readonly file: string,
     readonly operation: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { readonly code?: 'MYNAH_DISK_FULL' },
   ) {
     const cause = options?.cause instanceof Error ? `: ${options.cause.message}` : ''
-    super('MYNAH_STORAGE', `Could not ${operation} ${file}${cause}`, options)
+    super(options?.code ?? 'MYNAH_STORAGE', `Could not ${operation} ${file}${cause}`, options)
   }
+}
+
+/** The disk is full, or what this user may use of it. Writes go on by themselves when there is room again. */
+export class DiskFullError extends StorageError {
+  override readonly name = 'DiskFullError'
+  constructor(file: string, operation: string, options?: ErrorOptions) {
+    super(file, operation, { ...options, code: 'MYNAH_DISK_FULL' })
+  }
+}
+
+/** What the system, or LevelDB, says of a full disk. */
+const FULL = /no space left on device|disk quota exceeded|not enough space on the disk/i
+
+/** The error for what the medium refused, by its cause. */
+export function storageError(file: string, operation: string, cause: unknown): StorageError {
+  for (let at: unknown = cause; at instanceof Error; at = at.cause) {
+    const code = 'code' in at ? at.code : undefined
+    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'MYNAH_DISK_FULL' || FULL.test(at.message))
+      return new DiskFullError(file, operation, { cause })
+  }
+  return new StorageError(file, operation, { cause })
 }
 
 /** A received revision whose digest, path or body does not fit, or that its sender may not write. Never retried. */
@@ -189,9 +210,10 @@ export class RevisionRefusedError extends MynahError {
   }
 }
 
-/** The index does not hold together; it can be rebuilt from the log (`verify({ repair: true })`, or the next open). */
+/** The index does not hold together. It is being rebuilt from the log, unless the database was opened read-only. */
 export class IndexCorruptError extends MynahError {
   override readonly name = 'IndexCorruptError'
+  override readonly retryable = true
   constructor(
     readonly detail: string,
     options?: ErrorOptions,

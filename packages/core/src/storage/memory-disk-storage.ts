@@ -1,4 +1,4 @@
-import { LockedError, StorageError } from '../errors.js'
+import { LockedError, StorageError, storageError } from '../errors.js'
 import { MemoryFile, type RandomSource } from './memory-file.js'
 import type { MemoryFolder } from './memory-folder.js'
 import { type DiskOperation, type MemoryProcess, systemError } from './memory-process.js'
@@ -173,5 +173,5 @@ function operation(kind: DiskOperation['kind'], name: string, bytes = 0): DiskOp
 }
 
 function failure(name: string, what: string, code: 'EIO' | 'ENOSPC'): StorageError {
-  return new StorageError(name, what, { cause: systemError(code) })
+  return storageError(name, what, systemError(code))
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
-import { LockedError, StorageError } from '../errors.js'
+import { LockedError, storageError } from '../errors.js'
 import type { StorageLock } from './storage.js'
 
 /**
@@ -18,7 +18,7 @@ export async function lockFolder(location: string, folder: string): Promise<Stor
     return { release: () => level.close() }
   } catch (cause) {
     if (cause instanceof LockedError) throw cause
-    throw new StorageError(path, 'lock', { cause })
+    throw storageError(path, 'lock', cause)
   }
 }
 

@@ -10,7 +10,7 @@ import {
   unlink,
 } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { StorageError } from '../errors.js'
+import { StorageError, storageError } from '../errors.js'
 import { lockFolder } from './node-lock.js'
 import type { Storage, StorageLock, StoredFile } from './storage.js'
 
@@ -163,7 +163,7 @@ class NodeStorage implements Storage {
       return await run()
     } catch (cause) {
       if (cause instanceof StorageError) throw cause
-      throw new StorageError(name === '.' ? this.location : this.#path(name), operation, { cause })
+      throw storageError(name === '.' ? this.location : this.#path(name), operation, cause)
     }
   }
 

@@ -33,6 +33,7 @@ const statuses = {
   MYNAH_STALE: 503,
   MYNAH_STORAGE: 503,
   MYNAH_UNREACHABLE: 503,
+  MYNAH_DISK_FULL: 507,
 } as const satisfies Record<`MYNAH_${string}`, number>
 
 /** A code that an answer may carry. */
