@@ -1,4 +1,6 @@
-export { type ComplianceCheck, type StorageSubject, storageCompliance } from './compliance/storage.js'
+export type { ComplianceCheck } from './compliance/check.js'
+export { type PowerCutSubject, powerCutCompliance } from './compliance/power-cut.js'
+export { type StorageSubject, storageCompliance } from './compliance/storage.js'
 export {
   type DiskDamage,
   type DiskFault,

@@ -1,11 +1,6 @@
 import { LockedError, StorageError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
-
-/** One thing that every storage must do: rejects with what it did instead. */
-export interface ComplianceCheck {
-  readonly name: string
-  run(): Promise<void>
-}
+import { type ComplianceCheck, holds, same } from './check.js'
 
 /** A new, empty place for one check. */
 export interface StorageSubject {
@@ -60,6 +55,25 @@ export function storageCompliance(make: () => Promise<StorageSubject>): readonly
       same([...(await storage.read('a', 2, 10))], [3])
       same([...(await storage.read('a', 7, 10))], [])
     }),
+    check('much is appended, and read back in any part while more is appended', async ({ storage }) => {
+      const part = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251)
+      for (let i = 0; i < 8; i++) {
+        const [, sum] = await Promise.all([
+          storage.append('a', i * part.length, part),
+          storage.read('a', 0, i * part.length).then(
+            (read) => read.length,
+            () => 0,
+          ),
+        ])
+        holds(sum === i * part.length, `read ${sum} bytes of the ${i * part.length} that were there before`)
+      }
+      for (const offset of [0, 299_999, 1_234_567]) {
+        const read = await storage.read('a', offset, 300_000)
+        same(read.length, 300_000)
+        const wrong = read.findIndex((byte, i) => byte !== ((offset + i) % part.length) % 251)
+        same(wrong, -1, `byte ${wrong} from ${offset} on`)
+      }
+    }),
     check('bytes handed in and out are copies', async ({ storage }) => {
       const given = bytes(1, 2)
       await storage.append('a', 0, given)
@@ -91,6 +105,9 @@ export function storageCompliance(make: () => Promise<StorageSubject>): readonly
     check('a file that is not there can neither be read nor synced', async ({ storage }) => {
       await rejects(storage.read('none', 0, 1), StorageError)
       await rejects(storage.sync('none'), StorageError)
+      const error: unknown = await storage.read('none', 0, 1).catch((reason: unknown) => reason)
+      const told = error instanceof StorageError && error.file.includes('none') && error.operation !== ''
+      holds(told, 'the error does not name the file and what was tried')
     }),
     check('replace takes the place of the whole file, and makes one', async ({ storage }) => {
       await storage.replace('a', bytes(1, 2, 3))
@@ -143,11 +160,6 @@ export function storageCompliance(make: () => Promise<StorageSubject>): readonly
       await (await (await reopen()).lock()).release()
     }),
   ]
-}
-
-function same(actual: unknown, expected: unknown): void {
-  const [found, wanted] = [JSON.stringify(actual), JSON.stringify(expected)]
-  if (found !== wanted) throw new Error(`expected ${wanted}, found ${found}`)
 }
 
 async function rejects(

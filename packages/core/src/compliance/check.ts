@@ -1,0 +1,16 @@
+/** One thing that every implementation must do: rejects with what it did instead. */
+export interface ComplianceCheck {
+  readonly name: string
+  run(): Promise<void>
+}
+
+/** @throws Error when the two are not the same as JSON */
+export function same(actual: unknown, expected: unknown, what = ''): void {
+  const [found, wanted] = [JSON.stringify(actual), JSON.stringify(expected)]
+  if (found !== wanted) throw new Error(`${what && `${what}: `}expected ${wanted}, found ${found}`)
+}
+
+/** @throws Error when it does not hold */
+export function holds(condition: boolean, what: string): void {
+  if (!condition) throw new Error(what)
+}
