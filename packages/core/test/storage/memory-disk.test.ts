@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { StorageError } from '../../src/errors.js'
-import { MemoryDisk, type MemoryDiskOptions } from '../../src/storage/memory-disk.js'
+import { type DiskFault, MemoryDisk, type MemoryDiskOptions } from '../../src/storage/memory-disk.js'
 import { seeded } from './seeded.js'
 
 const bytes = (length: number, value = 1): Uint8Array => new Uint8Array(length).fill(value)
@@ -184,5 +184,74 @@ describe('faults', () => {
       async (disk) => disk.usedBytes,
     )
     expect(seen).toEqual(new Set(['6']))
+  })
+})
+
+describe('copies and damage', () => {
+  test('a copy goes its own way, with what is not durable', async () => {
+    const seen = new Set<string>()
+    const disk = new MemoryDisk()
+    const storage = disk.storage()
+    await storage.replace('a', bytes(1))
+    await storage.append('a', 1, bytes(1))
+    const level = disk.level('index')
+    await level.put(bytes(1), bytes(1))
+    for (let seed = 0; seed < 20; seed++) {
+      const copy = disk.copy({ random: seeded(seed) })
+      copy.powerCut()
+      const entries = await copy.level('index').keys().all()
+      seen.add(`${(await filesOf(copy)).a?.length} ${entries.length}`)
+    }
+    expect([...seen].sort()).toEqual(['1 0', '1 1', '2 0', '2 1'])
+    expect(await filesOf(disk)).toEqual({ a: [1, 1] })
+    const other = new MemoryDisk()
+    other.takeLevel('index', disk)
+    expect(await other.level('index').keys().all()).toEqual([bytes(1)])
+  })
+
+  test('damage is on the medium, and stays', async () => {
+    const disk = new MemoryDisk()
+    const storage = disk.storage()
+    await storage.replace('a', bytes(4))
+    await storage.replace('b', bytes(4, 2))
+    await storage.replace('c', bytes(1))
+    disk.damage('a', { kind: 'flip', offset: 1, bit: 1 })
+    disk.damage('a', { kind: 'cut', length: 3 })
+    disk.damage('b', { kind: 'zero', offset: 2, length: 9 })
+    disk.damage('a', { kind: 'swap', other: 'b' })
+    disk.damage('c', { kind: 'remove' })
+    expect(() => disk.damage('c', { kind: 'remove' })).toThrow(RangeError)
+    disk.powerCut()
+    expect(await filesOf(disk)).toEqual({ a: [2, 2, 0, 0], b: [1, 3, 1] })
+    expect(disk.files()).toEqual([
+      { name: 'a', length: 4 },
+      { name: 'b', length: 3 },
+    ])
+  })
+
+  test('a read may be short, wrong or refused, and a lying sync leaves nothing', async () => {
+    let fault: DiskFault | undefined
+    const disk = new MemoryDisk({ random: seeded(2), fault: () => fault })
+    const storage = disk.storage()
+    await storage.append('a', 0, bytes(100))
+    fault = 'short'
+    expect((await storage.read('a', 0, 100)).length).toBeLessThan(100)
+    fault = 'flip'
+    expect(await storage.read('a', 0, 100)).not.toEqual(bytes(100))
+    fault = 'error'
+    await expect(storage.read('a', 0, 100)).rejects.toMatchObject({ cause: { code: 'EIO' } })
+    fault = undefined
+    expect(await storage.read('a', 0, 100)).toEqual(bytes(100))
+    const seen = await outcomes(
+      async (lying) => {
+        await lying.storage().append('a', 0, bytes(1))
+        await lying.storage().sync('a')
+        await lying.storage().replace('b', bytes(1))
+        lying.powerCut()
+      },
+      async (lying) => Object.keys(await filesOf(lying)).join(),
+      { fault: ({ kind }) => (kind === 'sync' || kind === 'replace' ? 'lie' : undefined) },
+    )
+    expect([...seen].sort()).toEqual(['""', '"a"', '"a,b"', '"b"'])
   })
 })
