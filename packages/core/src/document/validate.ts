@@ -74,7 +74,7 @@ export function acceptRev(rev: unknown): string {
 }
 
 /** A deep copy of a stored body, to be handed out and changed at will. */
-function copyFields(body: Fields): { [member: string]: Value } {
+export function copyFields(body: Fields): { [member: string]: Value } {
   // A spread defines members, so that one named __proto__ stays an own one.
   return ownMembers({ ...body })
 }
