@@ -1,5 +1,6 @@
 export type { ComplianceCheck } from './compliance/check.js'
 export { type PowerCutSubject, powerCutCompliance } from './compliance/power-cut.js'
+export { type ReplicaSubject, replicaCompliance } from './compliance/replica.js'
 export { type StorageSubject, storageCompliance } from './compliance/storage.js'
 export {
   type DiskDamage,

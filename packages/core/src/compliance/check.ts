@@ -1,8 +1,15 @@
+import type { Replica } from '../database/replica.js'
+
 /** One thing that every implementation must do: rejects with what it did instead. */
 export interface ComplianceCheck {
   readonly name: string
   run(): Promise<void>
 }
+
+/** Checks of a replica by their names. `reopen` closes the database and opens it again. */
+export type ReplicaChecks = Readonly<
+  Record<string, (replica: Replica, reopen: () => Promise<Replica>) => Promise<void>>
+>
 
 /** @throws Error when the two are not the same as JSON */
 export function same(actual: unknown, expected: unknown, what = ''): void {

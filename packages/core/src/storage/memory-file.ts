@@ -78,22 +78,30 @@ export class MemoryFile {
     })
   }
 
-  /** What a power cut does: the end may be missing, and any sector of what was not synced. */
-  cut(random: RandomSource): void {
+  /**
+   * What a power cut does: the end may be missing, and any sector of what was not synced.
+   *
+   * @param others files whose old sectors may turn up in the place of lost ones
+   */
+  cut(random: RandomSource, others: readonly MemoryFile[] = []): void {
     const fate = random()
     if (fate < 0.3) this.truncate(this.#sized)
     else if (fate < 0.7) this.truncate(this.#sized + Math.floor(random() * (this.#length - this.#sized + 1)))
     const chance = [0, 0.1, 0.5][Math.floor(random() * 3)]!
-    for (const range of this.#dirty) this.#lose(range, chance, random)
+    for (const range of this.#dirty) this.#lose(range, chance, random, others)
     this.#dirty = []
     this.#sized = this.#length
   }
 
   /** Puts something else in the place of some sectors of a range. */
-  #lose(range: DirtyRange, chance: number, random: RandomSource): void {
+  #lose(range: DirtyRange, chance: number, random: RandomSource, others: readonly MemoryFile[] = []): void {
     for (let from = range.from; from < range.to; ) {
       const to = Math.min(range.to, (Math.floor(from / SECTOR) + 1) * SECTOR)
-      if (random() < chance) this.#bytes.fill(random() < 0.7 ? 0 : Math.floor(random() * 256), from, to)
+      if (random() < chance) {
+        this.#bytes.fill(random() < 0.7 ? 0 : Math.floor(random() * 256), from, to)
+        const other = random() < 0.3 ? others[Math.floor(random() * others.length)] : undefined
+        if (other && other !== this) this.#bytes.set(other.read(from, to - from), from)
+      }
       from = to
     }
   }

@@ -63,7 +63,8 @@ export class MemoryFolder {
       const file = choices[Math.floor(random() * choices.length)]
       if (file) left.set(name, file)
     }
-    for (const file of left.values()) file.cut(random)
+    const all = [...new Set([...fates.values()].flat())].filter((file) => file !== undefined)
+    for (const file of left.values()) file.cut(random, all)
     this.#settle(left)
   }
 

@@ -1,0 +1,30 @@
+import type { Replica } from '../database/replica.js'
+import type { ComplianceCheck } from './check.js'
+import { bodyChecks } from './replica-bodies.js'
+import { feedChecks } from './replica-feed.js'
+import { mergeChecks } from './replica-merge.js'
+import { placeChecks } from './replica-places.js'
+
+/** A new, empty database for one check. */
+export interface ReplicaSubject {
+  readonly replica: Replica
+  /** Closes it and opens the same database again. */
+  reopen(): Promise<Replica>
+  close(): Promise<void>
+}
+
+/** What replication expects of any replica, as checks to be run by any test runner, each on a new database. */
+export function replicaCompliance(make: () => Promise<ReplicaSubject>): readonly ComplianceCheck[] {
+  const all = { ...mergeChecks, ...feedChecks, ...bodyChecks, ...placeChecks }
+  return Object.entries(all).map(([name, check]) => ({
+    name,
+    run: async () => {
+      const subject = await make()
+      try {
+        await check(subject.replica, () => subject.reopen())
+      } finally {
+        await subject.close()
+      }
+    },
+  }))
+}
