@@ -1,0 +1,284 @@
+import { CursorLostError, type Document, type Read, type ReadOptions } from '@mynah/core'
+import type { Machine, Process } from './machine.js'
+import { generationOf, nameOf, WRITE } from './model.js'
+import type { Random } from './random.js'
+import { Violation } from './violation.js'
+import type { World } from './world.js'
+
+/** What an application knows, and finds again with its machine's disk. */
+interface Memory {
+  /** Revisions that it was told of as stored or read, by document. */
+  readonly seen: ReadonlyMap<string, ReadonlySet<string>>
+  readonly cursor: string | undefined
+  /** What the changes told: of each document the newest. */
+  readonly followed: ReadonlyMap<string, string>
+}
+
+/**
+ * The application of one machine: uses the database in all ways there are, and checks every answer against the model.
+ */
+export class Application {
+  readonly #world: World
+  readonly #machine: Machine
+  readonly #random: Random
+  #seen = new Map<string, Set<string>>()
+  #cursor: string | undefined
+  #followed = new Map<string, string>()
+  #following = false
+
+  constructor(world: World, machine: Machine) {
+    this.#world = world
+    this.#machine = machine
+    this.#random = world.random.fork()
+  }
+
+  /** A copy of what it knows. */
+  remember(): Memory {
+    const seen = new Map(Array.from(this.#seen, ([id, revs]) => [id, new Set(revs)]))
+    return { seen, cursor: this.#cursor, followed: new Map(this.#followed) }
+  }
+
+  /** Goes on from there, or from nothing. */
+  recall(memory: Memory | undefined): void {
+    this.#seen = new Map(Array.from(memory?.seen ?? [], ([id, revs]) => [id, new Set(revs)]))
+    this.#cursor = memory?.cursor
+    this.#followed = new Map(memory?.followed ?? [])
+    this.#following = false
+  }
+
+  /** Reads a document and checks the answer; undefined where nothing could be told. */
+  async read(process: Process, id: string, options: ReadOptions): Promise<Read> {
+    const before = [...(this.#seen.get(id) ?? [])]
+    const hadContact = process.replication.status().lastContact !== undefined
+    const found = await process.db.read(id, options)
+    const { doc } = found
+    if (doc !== undefined) this.#checkDocument(id, doc, options.rev === undefined ? before : [])
+    else if (options.rev === undefined) this.#checkAbsence(id, found, before)
+    if (options.rev !== undefined && doc !== undefined && doc.rev !== options.rev)
+      throw new Violation('a read of a revision gives it', `${id} ${doc.rev} for ${options.rev}`)
+    if (found.current && found.from === 'local') this.#checkCurrent(process, id, hadContact)
+    return found
+  }
+
+  /** Puts a new body on what is current here, or as a new document. */
+  async edit(process: Process, id: string, options: ReadOptions): Promise<void> {
+    const { doc } = await this.read(process, id, options)
+    await this.put(process, { ...this.draw(id), ...(doc && { rev: doc.rev }) })
+  }
+
+  /** A body that no other write has. */
+  draw(id: string): Document & { readonly id: string } {
+    const random = this.#random
+    const doc: Document & { readonly id: string } = {
+      id,
+      [WRITE]: this.#world.model.nextWrite(),
+      at: this.#machine.name,
+      ...(random.chance(0.5) && { text: 'lorem ipsum '.repeat(random.below(8)) }),
+      ...(random.chance(0.2) && { when: new Date(random.below(1e12)), big: BigInt(random.integer()) }),
+      ...(random.chance(0.2) && { bytes: random.bytes(random.below(random.chance(0.1) ? 3_000 : 60)) }),
+      ...(random.chance(0.2) && { list: [1, 'two', { three: null }, -0] }),
+    }
+    this.#world.model.attempt(id, doc)
+    return doc
+  }
+
+  async put(process: Process, doc: Document & { readonly id: string }): Promise<void> {
+    const stored = await process.db.put(doc)
+    await this.#wrote(process, stored, doc)
+    if (!this.#random.chance(0.05) || !process.alive) return
+    // An application that was not told tries again.
+    const again = await process.db.put(doc).catch(() => undefined)
+    if (again !== undefined && doc.rev !== undefined && again.rev !== stored.rev)
+      throw new Violation('a repeated put is no new one', `${doc.id} ${again.rev} after ${stored.rev}`)
+  }
+
+  async putMany(process: Process, ids: readonly string[]): Promise<void> {
+    const docs = []
+    for (const id of ids) {
+      const { doc } = await this.read(process, id, { freshness: 'local' })
+      docs.push({ ...this.draw(id), ...(doc && { rev: doc.rev }) })
+    }
+    const outcomes = await process.db.putMany(docs)
+    for (const [index, outcome] of outcomes.entries()) {
+      if (outcome.ok) await this.#wrote(process, outcome.doc, docs[index]!)
+      else this.#world.check.operationFailed(this.#machine, 'putMany', outcome.error)
+    }
+  }
+
+  async update(process: Process, id: string): Promise<void> {
+    let written: (Document & { readonly id: string }) | undefined
+    let rev: string | undefined
+    const stored = await process.db.update(id, (doc) => {
+      rev = doc?.rev
+      written = this.draw(id)
+      return written
+    })
+    if (stored !== undefined && written !== undefined)
+      await this.#wrote(process, stored, { ...written, ...(rev !== undefined && { rev }) })
+  }
+
+  /** Deletes what is current, or one revision that was read. */
+  async delete(process: Process, id: string): Promise<void> {
+    const byRef = this.#random.chance(0.5)
+    const { doc } = byRef ? await this.read(process, id, { freshness: 'local' }) : {}
+    this.#world.model.attemptDelete(id)
+    const ref = await process.db.delete(doc === undefined ? id : { id, rev: doc.rev })
+    if (ref !== undefined) await this.#tombstone(process, id, ref.rev, doc?.rev)
+  }
+
+  /** Ends the conflicts of a document: the other leaves are deleted. */
+  async settle(process: Process, id: string): Promise<void> {
+    const { conflicts } = await this.read(process, id, { freshness: 'index' })
+    this.#world.model.attemptDelete(id)
+    for (const rev of conflicts) {
+      const ref = await process.db.delete({ id, rev })
+      if (ref !== undefined) await this.#tombstone(process, id, ref.rev, rev)
+    }
+  }
+
+  async getMany(process: Process, ids: readonly string[]): Promise<void> {
+    const before = ids.map((id) => [...(this.#seen.get(id) ?? [])])
+    const docs = await process.db.getMany(ids)
+    for (const [index, doc] of docs.entries())
+      if (doc !== undefined) this.#checkDocument(ids[index]!, doc, before[index]!)
+  }
+
+  async list(process: Process, missing: 'skip' | 'fetch'): Promise<void> {
+    const { seen } = this.remember()
+    let last = ''
+    for await (const doc of process.db.list({ missing })) {
+      if (doc.id <= last) throw new Violation('a list is in order', `${doc.id} after ${last}`)
+      last = doc.id
+      this.#checkDocument(doc.id, doc, [...(seen.get(doc.id) ?? [])])
+    }
+  }
+
+  /** Takes the changes since the last time. */
+  async follow(process: Process): Promise<void> {
+    if (this.#following) return
+    this.#following = true
+    const { life } = this.#machine
+    try {
+      const since = this.#cursor === undefined ? {} : { since: this.#cursor }
+      for await (const change of process.db.changes({ ...since, documents: this.#random.chance(0.5) })) {
+        if (life !== this.#machine.life) return
+        if (change.doc !== undefined) this.#world.model.checkBody(change.id, change.doc.rev, change.doc)
+        this.#followed.set(change.id, changeText(change))
+        this.#cursor = change.cursor
+      }
+    } catch (cause) {
+      if (cause instanceof CursorLostError)
+        throw new Violation('a cursor holds', `${this.#machine.name} ${this.#cursor}`, { cause })
+      throw cause
+    } finally {
+      if (life === this.#machine.life) this.#following = false
+    }
+  }
+
+  /** Whether the changes, followed to their end, told of all documents as they are. */
+  async checkFollowed(process: Process): Promise<void> {
+    await this.follow(process)
+    for await (const change of process.db.changes()) {
+      const told = this.#followed.get(change.id)
+      if (told !== changeText(change))
+        throw new Violation('changes miss nothing', `${this.#machine.name}: ${changeText(change)}, told ${told}`)
+    }
+  }
+
+  /** Waits until all that was acknowledged here is durable on a mirror. */
+  async synced(process: Process): Promise<void> {
+    const { model } = this.#world
+    const { diskName, setup } = this.#machine
+    const written = [...model.required(diskName)]
+    const disks = this.#world.disksAt(setup.mirrors)
+    const since = written.map(({ id, rev }) => model.guarantees.since(nameOf(id, rev)))
+    const abort = new AbortController()
+    process.env.setTimer(() => abort.abort(new Error('waited long enough')), 20_000)
+    await process.replication.synced({ signal: abort.signal })
+    const all = [...new Set([...disks, ...this.#world.disksAt(setup.mirrors)])]
+    if (diskName !== this.#machine.diskName) return
+    for (const [index, { id, rev }] of written.entries())
+      model.guarantees.add(nameOf(id, rev), all, since[index]!)
+  }
+
+  async #wrote(
+    process: Process,
+    stored: Document & { readonly id: string; readonly rev: string },
+    given: Document,
+  ): Promise<void> {
+    const { id, rev } = stored
+    const parent = given.rev
+    this.#world.model.acknowledge(this.#machine.diskName, { id, rev, parent, doc: stored })
+    this.#see(id, rev)
+    this.#world.count('writes')
+    if (!process.alive) return
+    const again = await this.read(process, id, { rev, freshness: 'local' })
+    if (again.doc === undefined && !this.#machine.diskFailed)
+      throw new Violation('what was written is read', `${this.#machine.name}: ${id} ${rev} is not there`)
+    if (parent === undefined && generationOf(rev) > 1) await this.learn(process, id)
+  }
+
+  async #tombstone(process: Process, id: string, rev: string, parent: string | undefined): Promise<void> {
+    this.#world.model.acknowledge(this.#machine.diskName, { id, rev, parent })
+    this.#see(id, rev)
+    this.#world.count('deletes')
+    if (parent === undefined) await this.learn(process, id)
+  }
+
+  /** Asks the database what a document's revisions follow. */
+  async learn(process: Process, id: string): Promise<void> {
+    for (const { rev, deleted, path } of await process.replica.leaves(id))
+      this.#world.model.learnPath(id, rev, deleted, path)
+  }
+
+  #see(id: string, rev: string): void {
+    const revs = this.#seen.get(id)
+    if (revs === undefined) this.#seen.set(id, new Set([rev]))
+    else revs.add(rev)
+  }
+
+  #checkDocument(id: string, doc: Document & { readonly rev: string }, before: readonly string[]): void {
+    const { model } = this.#world
+    model.checkBody(id, doc.rev, doc)
+    const newer = before.find((rev) => model.isAncestor(id, doc.rev, rev))
+    if (newer !== undefined)
+      throw new Violation(
+        'a read never goes back',
+        `${this.#machine.name}: ${id} is ${doc.rev}, after ${newer}`,
+      )
+    this.#see(id, doc.rev)
+  }
+
+  #checkAbsence(id: string, { current, deleted }: Read, before: readonly string[]): void {
+    if (deleted && !this.#world.model.wasDeleted(id))
+      throw new Violation('only what was deleted is', `${this.#machine.name}: ${id}`)
+    if (current && !deleted && before.length > 0)
+      throw new Violation(
+        'a document does not vanish',
+        `${this.#machine.name}: ${id} is unknown, after ${before.at(-1)}`,
+      )
+  }
+
+  #checkCurrent(process: Process, id: string, hadContact: boolean): void {
+    const { setup, name } = this.#machine
+    if (process.replication.mirrors().length === 0) return
+    if (setup.scope !== undefined && !setup.scope.some((prefix) => id.startsWith(prefix)))
+      throw new Violation('only what is in scope is called current', `${name}: ${id}`)
+    if (!hadContact && !this.#world.everExchanged(this.#machine))
+      throw new Violation('nothing is current before an exchange', `${name}: ${id}`)
+  }
+}
+
+function changeText({
+  id,
+  rev,
+  deleted,
+  conflicts,
+}: {
+  readonly id: string
+  readonly rev: string
+  readonly deleted: boolean
+  readonly conflicts: readonly string[]
+}): string {
+  return `${id} ${rev}${deleted ? ' deleted' : ''} ${[...conflicts].sort().join()}`
+}

@@ -1,0 +1,77 @@
+import { MynahError } from '@mynah/core'
+import type { Machine, Process } from './machine.js'
+import { Violation } from './violation.js'
+import type { World } from './world.js'
+
+/** What any operation may come to. */
+const ALWAYS = new Set(['MYNAH_CONFLICT', 'MYNAH_CLOSED', 'MYNAH_UNREACHABLE'])
+/** What a failing or full disk may make of an operation. */
+const DISK = new Set([
+  'MYNAH_STORAGE',
+  'MYNAH_SHARD_CORRUPT',
+  'MYNAH_RECORD_LOST',
+  'MYNAH_INDEX_CORRUPT',
+  'MYNAH_MANIFEST_CORRUPT',
+  'MYNAH_UNREACHABLE',
+])
+/** What an operation that asks mirrors may come to. */
+const NETWORK = new Set([
+  'MYNAH_UNREACHABLE',
+  'MYNAH_MIRROR_UNREACHABLE',
+  'MYNAH_MIRROR_ANSWER',
+  'MYNAH_DATABASE_UNKNOWN',
+  'MYNAH_STORAGE',
+])
+
+/** Judges failures, and what stands in a database after it was opened. */
+export class Check {
+  readonly #world: World
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  /** @throws Violation unless this may happen here and now */
+  operationFailed(machine: Machine, operation: string, error: unknown): void {
+    if (error instanceof Violation) throw error
+    if (error instanceof Error && error.message === 'waited long enough') return
+    if (error instanceof MynahError) {
+      const { code } = error
+      this.#world.count(`failed with ${code}`)
+      if (ALWAYS.has(code) || (machine.diskFailed && DISK.has(code))) return
+      if (machine.setup.mirrors.length > 0 && NETWORK.has(code) && code !== 'MYNAH_STORAGE') return
+    }
+    throw new Violation('an operation fails for a reason', `${machine.name}: ${operation}: ${String(error)}`, {
+      cause: error,
+    })
+  }
+
+  startFailed(machine: Machine, error: unknown): void {
+    if (error instanceof MynahError && machine.diskFailed && DISK.has(error.code)) return
+    this.#world.fail(
+      new Violation('a database opens', `${machine.name}: ${String(error)}`, { cause: error }),
+    )
+  }
+
+  /** After each start: everything that was acknowledged on this disk is there. */
+  async opened(machine: Machine, process: Process): Promise<void> {
+    const { model } = this.#world
+    const leaves = new Map<string, readonly string[]>()
+    const { diskName } = machine
+    for (const { id, rev } of [...model.required(diskName)]) {
+      let revs = leaves.get(id)
+      if (revs === undefined) {
+        const records = await process.replica.leaves(id)
+        for (const { rev, deleted, path } of records) model.learnPath(id, rev, deleted, path)
+        revs = records.map((record) => record.rev)
+        leaves.set(id, revs)
+      }
+      if (!process.alive || diskName !== machine.diskName) return
+      if (!revs.some((leaf) => leaf === rev || model.isAncestor(id, rev, leaf)))
+        throw new Violation(
+          'what was acknowledged is there after a crash',
+          `${machine.name}: ${id} ${rev}, leaves ${revs.join()}`,
+        )
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/** A write came to be durable on at least one of these disks between two moments. */
+interface Guarantee {
+  readonly disks: readonly string[]
+  readonly from: number
+  readonly to: number
+}
+
+/** What a disk held between two moments is gone from it. */
+interface Loss {
+  readonly after: number
+  readonly until: number
+}
+
+/**
+ * Which acknowledged writes must still be somewhere, from what was promised and which disks were set back since. Naive
+ * on purpose: a promise of one out of several disks counts as void when any of them was set back.
+ */
+export class Guarantees {
+  readonly #guarantees = new Map<string, Guarantee[]>()
+  readonly #losses = new Map<string, Loss[]>()
+  #stamp = 0
+
+  /** A moment, to be remembered with a copy of a disk. */
+  stamp(): number {
+    return ++this.#stamp
+  }
+
+  /** From now on the write is durable on one of the disks; it reached it after `from`, or at once. */
+  add(write: string, disks: readonly string[], from?: number): void {
+    const to = this.stamp()
+    const guarantee = { disks, from: from ?? to, to }
+    const known = this.#guarantees.get(write)
+    if (known === undefined) this.#guarantees.set(write, [guarantee])
+    else known.push(guarantee)
+  }
+
+  /** The disk is as it was at that moment again; without one it is empty, or gone. */
+  setBack(disk: string, to = 0): void {
+    const loss = { after: to, until: this.stamp() }
+    const known = this.#losses.get(disk)
+    if (known === undefined) this.#losses.set(disk, [loss])
+    else known.push(loss)
+  }
+
+  /** Whether the write must still be there: on the given disk alone, or anywhere. */
+  holds(write: string, disk?: string): boolean {
+    const guarantees = this.#guarantees.get(write) ?? []
+    return guarantees.some(
+      (one) =>
+        (disk === undefined || (one.disks.length === 1 && one.disks[0] === disk)) &&
+        one.disks.every((name) => !this.#mayBeLost(name, one)),
+    )
+  }
+
+  /** When the write was first promised. */
+  since(write: string): number {
+    return this.#guarantees.get(write)?.[0]?.from ?? this.#stamp
+  }
+
+  #mayBeLost(disk: string, { from, to }: Guarantee): boolean {
+    return (this.#losses.get(disk) ?? []).some(({ after, until }) => until >= from && after < to)
+  }
+}

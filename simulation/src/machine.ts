@@ -1,0 +1,219 @@
+import { type Database, open } from '@mynah/core'
+import type { DiskFault, DiskOperation } from '@mynah/core/compliance'
+import { MemoryDisk } from '@mynah/core/compliance'
+import { type Replica, replicaOf } from '@mynah/core/replica'
+import { type Replication, replicate } from '@mynah/replication'
+import { Clock, SimEnv } from './sim-env.js'
+import type { Random } from './random.js'
+import type { World } from './world.js'
+
+/** The process of one machine, from its start to its end. */
+export interface Process {
+  readonly env: SimEnv
+  readonly db: Database
+  readonly replica: Replica
+  readonly replication: Replication
+  /** Whether it still runs. */
+  alive: boolean
+  /** Whether it was told to close. */
+  closing: boolean
+}
+
+/** What a machine's replication is begun with. */
+export interface Setup {
+  /** Addresses. */
+  readonly mirrors: readonly string[]
+  readonly scope: readonly string[] | undefined
+  readonly hold: 'used' | 'all'
+  readonly live: boolean
+}
+
+/** How long a retry of a start that failed waits. */
+const RETRY_MS = 1_000
+const POLL_MS = 3_000
+
+/** What a machine's disk does to a process. */
+export interface DiskWeather {
+  /** Chances of a fault for each operation. */
+  error: number
+  flip: number
+  short: number
+}
+
+/** One machine: a disk and a clock, which stay, and a process, which comes and goes. */
+export class Machine {
+  readonly name: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly weather: DiskWeather = { error: 0, flip: 0, short: 0 }
+  /** What it is called among disks: another after each new disk. */
+  diskName: string
+  disk: MemoryDisk
+  mode: 'peer' | 'mirror'
+  setup: Setup
+  process: Process | undefined
+  /** Counts starts and ends: what was begun before the last one is void. */
+  life = 0
+  /** Whether it left the fleet. */
+  gone = false
+  /** Whether a disk or a lack of space may have failed something in this life. */
+  diskFailed = false
+  readonly #world: World
+  /** Of the process that runs or starts. */
+  #env: SimEnv | undefined
+  #shardBytes: number
+
+  constructor(world: World, name: string, mode: 'peer' | 'mirror', setup: Setup) {
+    this.#world = world
+    this.name = name
+    this.mode = mode
+    this.setup = setup
+    this.random = world.random.fork()
+    this.clock = new Clock(world.scheduler, {
+      offsetMs: this.random.between(-60_000, 60_000),
+      drift: this.random.between(-5, 5) / 1_000,
+    })
+    this.diskName = `${name}.0`
+    this.disk = this.newDisk()
+    this.#shardBytes = this.random.pick([256, 1_024, 8_192])
+  }
+
+  get up(): boolean {
+    return this.process !== undefined && !this.process.closing
+  }
+
+  /** An empty disk of this machine. */
+  newDisk(): MemoryDisk {
+    return new MemoryDisk(this.#diskOptions())
+  }
+
+  /** Puts a copy of a disk into this machine, which has no process. */
+  insert(disk: MemoryDisk): void {
+    this.disk = disk.copy(this.#diskOptions())
+    this.disk.kill()
+  }
+
+  /** Starts the process; again and again where its disk fails. */
+  async start(): Promise<void> {
+    const life = ++this.life
+    this.diskFailed = this.#isFaulty()
+    const { scheduler } = this.#world
+    const env = new SimEnv({ scheduler, clock: this.clock, random: this.random.fork(), name: this.name })
+    this.#env = env
+    this.#world.tell(`${this.name} starts`)
+    const opened = await this.#open(env).catch((error: unknown) => ({ error }))
+    if (life !== this.life) return
+    if ('error' in opened) {
+      this.#end('kill')
+      this.#world.check.startFailed(this, opened.error)
+      this.#world.tell(`${this.name} does not start: ${String(opened.error)}`)
+      scheduler.after(RETRY_MS, `${this.name} retries`, () => {
+        if (life === this.life) void this.start()
+      })
+      return
+    }
+    this.process = opened
+    if (this.mode === 'mirror') this.#world.hosts.serve(this, opened)
+    this.#world.tell(`${this.name} is up`)
+    this.#world.started(this, opened)
+  }
+
+  /** Closes the database as an application does. */
+  async stop(): Promise<void> {
+    const { process } = this
+    if (process === undefined || process.closing) return
+    const life = ++this.life
+    process.closing = true
+    this.#world.hosts.down(this)
+    this.#world.tell(`${this.name} closes`)
+    let fault: unknown
+    await process.replication.close().catch((error: unknown) => {
+      fault = error
+    })
+    await process.db.close().catch((error: unknown) => {
+      fault = error
+    })
+    if (life !== this.life) return
+    if (fault !== undefined) this.#world.check.operationFailed(this, 'close', fault)
+    this.#end('kill')
+    this.#world.tell(`${this.name} is closed`)
+  }
+
+  /** Ends the process, or the machine's power, at once. */
+  crash(how: 'kill' | 'power cut'): void {
+    this.life++
+    this.#world.tell(`${this.name}: ${how}`)
+    this.#end(how)
+  }
+
+  #end(how: 'kill' | 'power cut'): void {
+    const { process } = this
+    if (process !== undefined) process.alive = false
+    this.process = undefined
+    this.#env?.end()
+    this.#env = undefined
+    this.#world.hosts.down(this)
+    if (how === 'kill') this.disk.kill()
+    else this.disk.powerCut()
+  }
+
+  async #open(env: SimEnv): Promise<Process> {
+    const { disk, mode, setup } = this
+    const parts = this.#world.parts
+    const db = parts.database(
+      await open(this.name, {
+        mode,
+        storage: parts.storage(disk.storage()),
+        level: (location) => parts.level(disk.level(location)),
+        env,
+        shardBytes: this.#shardBytes,
+        cacheBytes: 256 * 1024,
+      }),
+      mode,
+    )
+    const replica = replicaOf(db)
+    const replication = await replicate(db, {
+      env,
+      mirrors: setup.mirrors,
+      transport: this.#world.hosts.transport(this),
+      ...(setup.scope && { scope: { prefixes: setup.scope } }),
+      hold: setup.hold,
+      live: setup.live,
+      intervalMs: POLL_MS,
+    })
+    return { env, db, replica, replication, alive: true, closing: false }
+  }
+
+  #isFaulty(): boolean {
+    const { error, flip, short } = this.weather
+    return error + flip + short > 0 || this.disk.capacityBytes !== Number.POSITIVE_INFINITY
+  }
+
+  #diskOptions() {
+    const random = this.random.fork()
+    const { scheduler } = this.#world
+    return {
+      random: () => random.fraction(),
+      pace: (operation: DiskOperation): Promise<void> => {
+        const ms = paceMs(operation, random)
+        return ms === 0 ? Promise.resolve() : scheduler.sleep(ms, `${this.name} ${operation.kind}`)
+      },
+      fault: ({ kind }: DiskOperation): DiskFault | undefined => {
+        const { error, flip, short } = this.weather
+        if (error + flip + short === 0 || kind === 'lock' || kind === 'level-close') return undefined
+        const drawn = random.fraction()
+        if (drawn < error) return 'error'
+        if (kind === 'read' && drawn < error + flip) return 'flip'
+        return kind === 'read' && drawn < error + flip + short ? 'short' : undefined
+      },
+    }
+  }
+}
+
+/** Reads come out of the system's memory; now and then a sync takes long. */
+function paceMs({ kind }: DiskOperation, random: Random): number {
+  if (kind === 'append') return 0.02 + random.around(0.05)
+  if (kind === 'sync' || kind === 'replace' || kind === 'level-write')
+    return 0.2 + random.around(random.chance(0.02) ? 100 : 1)
+  return 0
+}

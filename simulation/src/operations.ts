@@ -1,0 +1,86 @@
+import type { ReadOptions } from '@mynah/core'
+import type { Application } from './application.js'
+import type { Machine, Process } from './machine.js'
+import type { Random } from './random.js'
+import type { World } from './world.js'
+
+type Operation = (process: Process, application: Application, random: Random, world: World) => Promise<void>
+
+/** Most edits go to a few documents, so that they meet. */
+function anId(world: World, random: Random): string {
+  return random.chance(0.5) ? world.ids[random.below(3)]! : random.pick(world.ids)
+}
+
+function someIds(world: World, random: Random): readonly string[] {
+  return [...new Set(Array.from({ length: random.between(1, 12) }, () => anId(world, random)))]
+}
+
+function anyFreshness(random: Random): ReadOptions {
+  const freshness = random.pick(['local', 'index', 'index', 'mirror'] as const)
+  return { freshness, waitMs: random.pick([200, 2_000]) }
+}
+
+/** What an application may do, and how often of all. Evictions, transactions, resolve and compaction go here. */
+const operations: readonly (readonly [weight: number, name: string, Operation])[] = [
+  [30, 'edit', (process, app, random, world) => app.edit(process, anId(world, random), anyFreshness(random))],
+  [5, 'put new', (process, app, random, world) => app.put(process, app.draw(anId(world, random)))],
+  [6, 'putMany', (process, app, random, world) => app.putMany(process, someIds(world, random))],
+  [6, 'update', (process, app, random, world) => app.update(process, anId(world, random))],
+  [8, 'delete', (process, app, random, world) => app.delete(process, anId(world, random))],
+  [5, 'settle', (process, app, random, world) => app.settle(process, anId(world, random))],
+  [
+    16,
+    'read',
+    async (process, app, random, world) => {
+      await app.read(process, anId(world, random), anyFreshness(random))
+    },
+  ],
+  [3, 'getMany', (process, app, random, world) => app.getMany(process, someIds(world, random))],
+  [3, 'list', (process, app, random) => app.list(process, random.chance(0.2) ? 'fetch' : 'skip')],
+  [4, 'follow', (process, app) => app.follow(process)],
+  [2, 'seal', ({ db }) => db.seal()],
+  [
+    1,
+    'verify',
+    async ({ db }) => {
+      await db.verify()
+    },
+  ],
+  [
+    1,
+    'stats',
+    async ({ db }) => {
+      await db.stats()
+      await db.count()
+    },
+  ],
+  [
+    2,
+    'sync',
+    async ({ replication }) => {
+      if (replication.mirrors().length > 0) await replication.sync({ signal: AbortSignal.any([]) })
+    },
+  ],
+  [2, 'synced', (process, app) => app.synced(process)],
+  [
+    1,
+    'pause for a while',
+    async ({ replication, env }, _app, random) => {
+      replication.pause()
+      env.setTimer(() => replication.resume(), random.around(3_000))
+    },
+  ],
+]
+
+const total = operations.reduce((sum, [weight]) => sum + weight, 0)
+
+/** Has one application do something. */
+export function operate(world: World, machine: Machine): void {
+  const { random } = world
+  let drawn = random.below(total)
+  const [, name, operation] = operations.find(([weight]) => {
+    drawn -= weight
+    return drawn < 0
+  })!
+  world.run(machine, name, (process, app) => operation(process, app, random.fork(), world))
+}

@@ -1,0 +1,95 @@
+import { Faults } from './faults.js'
+import { finish } from './finish.js'
+import { operate } from './operations.js'
+import { type Profile, profiles } from './profile.js'
+import { Violation } from './violation.js'
+import { addressOf, type Parts, prefixes, World } from './world.js'
+
+export interface RunOptions {
+  readonly seed: number
+  /** Default: everything. */
+  readonly profile?: Profile
+  /** Ends the operations after so many steps. */
+  readonly steps?: number
+  readonly parts?: Partial<Parts>
+  readonly print?: (line: string) => void
+}
+
+/** What one run came to. */
+export interface RunReport {
+  readonly seed: number
+  /** Undefined where every promise was kept. */
+  readonly violation: Violation | Error | undefined
+  /** The last lines of the trace. */
+  readonly lines: readonly string[]
+  /** SHA-256 of all that happened. */
+  readonly digest: string
+  readonly counts: ReadonlyMap<string, number>
+  readonly events: number
+  readonly virtualMs: number
+}
+
+/** One history of a fleet, from its seed. Everything that is not a promise broken is thrown. */
+export async function run(options: RunOptions): Promise<RunReport> {
+  const { seed, profile = profiles.everything, parts, print } = options
+  const world = new World({ seed, profile, ...(parts && { parts }), ...(print && { print }) })
+  const violation = await history(world, options.steps)
+  for (const machine of [...world.machines]) world.remove(machine)
+  const { trace, scheduler, counts } = world
+  const { events, nowMs } = scheduler
+  return { seed, violation, lines: trace.lines, digest: trace.digest(), counts, events, virtualMs: nowMs }
+}
+
+async function history(world: World, steps: number | undefined): Promise<Violation | Error | undefined> {
+  const onRejection = (error: unknown) =>
+    world.fail(new Violation('no rejection is unhandled', String(error), { cause: error }))
+  process.on('unhandledRejection', onRejection)
+  try {
+    await world.scheduler.until(Promise.race([drive(world, steps), world.failure]).catch((error) => { throw error }))
+    await Promise.race([world.failure, Promise.resolve()])
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  } finally {
+    process.off('unhandledRejection', onRejection)
+  }
+}
+
+async function drive(world: World, limit: number | undefined): Promise<void> {
+  const { random, profile, scheduler } = world
+  populate(world)
+  for (const machine of world.machines) void machine.start()
+  const drawn = random.between(...profile.steps)
+  const steps = Math.min(drawn, limit ?? drawn)
+  const pauseMs = random.between(...profile.pauseMs)
+  const faults = new Faults(world)
+  for (let step = 0; step < steps; step++) {
+    await scheduler.sleep(random.around(pauseMs), 'step')
+    operate(world, random.pick(random.chance(0.85) ? world.peers : world.machines))
+    faults.step()
+  }
+  world.tell('every fault ends')
+  faults.heal()
+  await finish(world)
+}
+
+/** Mirrors that all know each other, and peers that know some of them. */
+function populate(world: World): void {
+  const { random, profile } = world
+  const mirrors = random.between(...profile.mirrors)
+  const addresses = Array.from({ length: mirrors }, (_, i) => addressOf(`m${i}`))
+  for (let i = 0; i < mirrors; i++) {
+    const others = addresses.filter((_, index) => index !== i)
+    world.add('mirror', { mirrors: others, scope: undefined, hold: 'all', live: random.chance(0.8) })
+  }
+  const peers = random.between(...profile.peers)
+  for (let i = 0; i < peers; i++) {
+    const known = addresses.filter(() => random.chance(0.6))
+    world.add('peer', {
+      mirrors: known.length > 0 ? known : [random.pick(addresses)],
+      scope: random.chance(0.7) ? undefined : random.pick([[], [prefixes[0]], [prefixes[1], prefixes[2]]]),
+      hold: random.chance(0.7) ? 'used' : 'all',
+      live: random.chance(0.8),
+    })
+  }
+}
