@@ -1,6 +1,6 @@
 import type { Replica } from '../database/replica.js'
 import { bodyHash, deriveRev } from '../document/revision.js'
-import { sortLeaves } from '../document/tree.js'
+import { type Leaf, sortLeaves } from '../document/tree.js'
 import type { LogRecord } from '../log/record.js'
 
 const ORIGIN = 'c0'.repeat(16)
@@ -41,7 +41,7 @@ export function tree(id: string): {
   const foreign = [5, 6].map((n) => revision(id, n, { digest: 'abc' }))
   const known = stubOf(revision(id, 7, { parent: right }))
   const leaves = [longest, gone, ...foreign, known]
-  const named = leaves.map((leaf) => ({ ...leaf, seq: 1, bodySeq: 0 }))
+  const named: Leaf[] = leaves.map((leaf) => ({ ...leaf, seq: 1, bodySeq: 0 }))
   const inOrder = sortLeaves(named).map((sorted) => leaves[named.indexOf(sorted)]!)
   return { records: [root, left, right, gone, longer, longest, ...foreign, known], leaves: inOrder }
 }
