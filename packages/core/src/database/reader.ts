@@ -237,9 +237,11 @@ export class Reader {
       if (found) return found
     }
     if (leaves.length === 0) return undefined
-    for (const { bodySeq, rev } of await index.history(id)) {
-      const record = bodySeq === 0 ? undefined : await readable(log, bodySeq)
-      if (record?.body !== undefined && !record.deleted) return { rev, body: plain(record), ...about }
+    for (const { seq, bodySeq, rev } of await index.history(id)) {
+      const record = await readable(log, bodySeq === 0 ? seq : bodySeq)
+      // What was deleted before it was made anew must not come back.
+      if (record?.deleted) return undefined
+      if (record?.body !== undefined) return { rev, body: plain(record), ...about }
     }
     return undefined
   }

@@ -135,3 +135,19 @@ test('verify ends while writes go on', async () => {
   await writer
   await db.close()
 })
+
+test('what was deleted does not come back while its successor is known and not held', async () => {
+  const mirror = await open(':memory:')
+  const peer = await open(':memory:')
+  await mirror.put({ id: 'a', n: 1 })
+  await tell(mirror, peer)
+  await replicaOf(peer).merge(await bodies(mirror, 'a'))
+  const deleted = await peer.delete('a')
+  await tell(peer, mirror)
+  expect(await mirror.put({ id: 'a', n: 2 })).toMatchObject({ rev: expect.stringMatching(/^3-/) })
+  await tell(mirror, peer)
+  expect(deleted?.rev).toMatch(/^2-/)
+  expect(await peer.read('a', { freshness: 'local' })).not.toHaveProperty('doc')
+  await expect(peer.get('a')).rejects.toThrow(UnreachableError)
+  await Promise.all([mirror.close(), peer.close()])
+})
