@@ -5,6 +5,7 @@ import type { Env } from './env/env.js'
 import type { LogRecord } from './log/record.js'
 import { decodeShard, encodeShard } from './log/shard.js'
 
+export { crc32 } from './bytes/hash.js'
 export { formatPosition, type Position, parsePosition } from './changes/positions.js'
 export type {
   BodySource,
@@ -15,6 +16,7 @@ export type {
   MergeOptions,
   MergeOutcome,
   MergeReport,
+  OwedPage,
   Parked,
   Replica,
   ReplicationSettings,

@@ -2,6 +2,7 @@ import type { Env } from '../env/env.js'
 import type { DocumentIndex } from '../index/document-index.js'
 import type { Log } from '../log/log.js'
 import type { Manifest } from '../log/manifest.js'
+import type { Harmed } from './damage.js'
 import type { BodySource } from './replica.js'
 
 /** What the parts of one open database share. */
@@ -19,6 +20,8 @@ export interface Context {
   mode: 'peer' | 'mirror'
   /** Who fetches bodies that are known and not held; set by replication. */
   source: BodySource | undefined
+  /** Of which documents damage took records since the database was opened. */
+  readonly harmed: Harmed[]
   /** Set when the database begins to close. */
   closing: boolean
 }

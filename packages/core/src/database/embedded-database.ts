@@ -2,6 +2,7 @@ import { ClosedError, MynahError, ReadOnlyError } from '../errors.js'
 import { watchChanges } from './change-stream.js'
 import { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
+import { DamageWatch } from './damage-watch.js'
 import type { Database } from './database.js'
 import type {
   Change,
@@ -33,7 +34,11 @@ const RELAXED_SYNC_MS = 200
 /** What only the one who opened the files can do. */
 export interface Housekeeping {
   readonly close: () => Promise<void>
-  readonly verify: (options: VerifyOptions, queue: CommitQueue) => Promise<VerifyReport>
+  readonly verify: (
+    options: VerifyOptions,
+    queue: CommitQueue,
+    settle: () => Promise<void>,
+  ) => Promise<VerifyReport>
   readonly indexBytes: () => Promise<number>
 }
 
@@ -42,6 +47,7 @@ export class EmbeddedDatabase implements Database {
   readonly #context: Context
   readonly #housekeeping: Housekeeping
   readonly #queue: CommitQueue
+  readonly #damage: DamageWatch
   readonly #reader: Reader
   readonly #writer: Writer
   readonly #listeners = new Set<Parameters<Replica['onCommit']>[0]>()
@@ -56,6 +62,7 @@ export class EmbeddedDatabase implements Database {
     this.#housekeeping = housekeeping
     this.#told = context.log.synced
     this.#queue = new CommitQueue(context, () => this.#committed())
+    this.#damage = new DamageWatch(context, this.#queue, () => this.#tell())
     this.#reader = new Reader(context, (records) =>
       mergeRecords(context, this.#queue, records, { whole: true }),
     )
@@ -149,7 +156,7 @@ export class EmbeddedDatabase implements Database {
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#requireOpen()
-    return this.#untilClosed(this.#housekeeping.verify(options, this.#queue))
+    return this.#untilClosed(this.#housekeeping.verify(options, this.#queue, () => this.#damage.settle()))
   }
 
   async stats(): Promise<Stats> {

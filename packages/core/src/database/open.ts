@@ -10,7 +10,7 @@ import { memoryStorage } from '../storage/memory-storage.js'
 import { nodeStorage } from '../storage/node-storage.js'
 import type { Storage, StorageLock } from '../storage/storage.js'
 import type { Context } from './context.js'
-import { settleDamage } from './damage.js'
+import { type Harmed, settleDamage } from './damage.js'
 import type { Database } from './database.js'
 import { EmbeddedDatabase, type Housekeeping } from './embedded-database.js'
 import { type IndexHome, indexHome, replay } from './index-home.js'
@@ -71,6 +71,7 @@ async function openLocked(
   const env = options.env ?? nodeEnv
   const manifest = await manifestOf(location, storage, env, mayCreate, options)
   const cacheBytes = options.cacheBytes ?? CACHE_BYTES
+  const harmed: Harmed[] = []
   let log: Log | undefined
   const home = indexHome({
     location,
@@ -95,7 +96,8 @@ async function openLocked(
     })
     if (index.root.seq > log.head) index = await renewIndex(manifest, home, index)
     await replay(log, index, { flush: !readOnly })
-    if (!readOnly) await settleDamage(log, index, manifest, env)
+    log.followed()
+    if (!readOnly) await settleDamage({ log, index, manifest, env, harmed }, (run) => run())
   } catch (error) {
     await index.abandon()
     await log?.close()
@@ -111,6 +113,7 @@ async function openLocked(
     sync: options.durability !== 'relaxed',
     mode: manifest.data.mode,
     source: undefined,
+    harmed,
     closing: false,
   }
   return new EmbeddedDatabase(context, housekeeping(context, home, storage, lock))
@@ -171,7 +174,7 @@ function housekeeping(context: Context, home: IndexHome, storage: Storage, lock:
       for (const end of ends) await end().catch((error: unknown) => faults.push(error))
       if (faults.length > 0) throw faults[0]
     },
-    verify: (options, queue) => verify(context, home, queue, options),
+    verify: (options, queue, settle) => verify(context, home, { queue, settle }, options),
     indexBytes: () => home.bytes(context.manifest.data.index),
   }
 }

@@ -120,7 +120,8 @@ export class Reader {
       const leaf = entry.leaves[0]
       if (leaf === undefined || leaf.deleted) continue
       let doc: Stored | undefined
-      if (leaf.bodySeq !== 0) doc = assemble(id, leaf.rev, plain(await log.read(leaf.bodySeq)))
+      const record = leaf.bodySeq === 0 ? undefined : await readable(log, leaf.bodySeq)
+      if (record) doc = assemble(id, leaf.rev, plain(record))
       else if (options.missing === 'fetch') {
         doc = (await this.read(id, options.signal ? { signal: options.signal } : {})).doc
       }
@@ -135,7 +136,8 @@ export class Reader {
   #covers(id: string): boolean {
     const { source, mode, manifest } = this.#context
     if (source) return source.covers(id)
-    return mode === 'mirror' || manifest.data.replication.mirrors.length === 0
+    const { doubt, replication } = manifest.data
+    return doubt !== true && (mode === 'mirror' || replication.mirrors.length === 0)
   }
 
   #asOf(id: string): Date | undefined {
@@ -220,10 +222,7 @@ export class Reader {
   ): Promise<Found | undefined> {
     if (leaf.deleted) return { rev: leaf.rev, ...about }
     if (leaf.bodySeq === 0) return undefined
-    const { log, source } = this.#context
-    const record = source
-      ? await readable(log, leaf.bodySeq)
-      : (log.hot(leaf.bodySeq) ?? (await log.read(leaf.bodySeq)))
+    const record = await readable(this.#context.log, leaf.bodySeq)
     return record && record.id === id ? { rev: leaf.rev, body: plain(record), ...about } : undefined
   }
 

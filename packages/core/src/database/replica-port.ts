@@ -6,6 +6,7 @@ import type { LogRecord } from '../log/record.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import { mergeRecords } from './merge.js'
+import { owedCount, owedPage } from './owed.js'
 import type {
   BodySource,
   Checkpoint,
@@ -14,6 +15,7 @@ import type {
   LeafRef,
   MergeOptions,
   MergeReport,
+  OwedPage,
   Parked,
   Replica,
   ReplicationSettings,
@@ -92,6 +94,23 @@ export class ReplicaPort implements Replica {
       const leaf = entries.get(wanted.id)?.leaves.find(isLeaf(wanted))
       return leaf === undefined || leaf.bodySeq === 0
     })
+  }
+
+  get damage(): number {
+    return this.#context.manifest.data.damage
+  }
+
+  owed(options: { readonly after?: string; readonly limit: number }): Promise<OwedPage> {
+    return owedPage(this.#context, options)
+  }
+
+  owedCount(): Promise<number> {
+    return owedCount(this.#context)
+  }
+
+  async reconciled(): Promise<void> {
+    const { manifest } = this.#context
+    if (manifest.data.doubt) await manifest.update(() => ({ doubt: false }))
   }
 
   merge(records: readonly LogRecord[], options?: MergeOptions): Promise<MergeReport> {

@@ -77,6 +77,13 @@ export interface MergeReport {
   readonly position: Position
 }
 
+/** Part of what a replica owes. */
+export interface OwedPage {
+  readonly leaves: readonly LeafRef[]
+  /** The next page's `after`; absent at the end. */
+  readonly next?: string
+}
+
 /** Fetches bodies from elsewhere, for reads of documents that are known and not held. */
 export interface BodySource {
   /**
@@ -109,6 +116,16 @@ export interface Replica {
   feed(options: FeedOptions): Promise<FeedPage>
   /** Which of these leaves a sender should send: unknown here, or known but not held. In order of `leaves`. */
   missing(leaves: readonly LeafRef[]): Promise<readonly boolean[]>
+  /** How often records were found lost to damage: raised when more are owed. */
+  readonly damage: number
+  /**
+   * Leaves whose bodies are to be held here and are not: lost to damage; of a replica that holds all, every one. About
+   * `limit` of them. `after` is the `next` of the page before.
+   */
+  owed(options: { readonly after?: string; readonly limit: number }): Promise<OwedPage>
+  owedCount(): Promise<number>
+  /** A mirror has told all that it knows: where damage left it open what there was, there is no doubt any more. */
+  reconciled(): Promise<void>
   /** Takes what is not known yet, as one commit. Resolves when all that was taken is durable. */
   merge(records: readonly LogRecord[], options?: MergeOptions): Promise<MergeReport>
   /** Those of the leaves whose bodies are held, with them; with whole paths when asked. */

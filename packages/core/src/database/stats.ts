@@ -1,6 +1,9 @@
 import { toHex } from '../bytes/hex.js'
 import type { LogStats } from '../log/log.js'
 import type { Context } from './context.js'
+import { owedCount } from './owed.js'
+import type { VerifyFinding } from './verify.js'
+import { damageOf } from './verify-log.js'
 
 /** What a database holds and takes. Bytes are counted, not estimated, but for the index on disk. */
 export interface Stats extends LogStats {
@@ -11,6 +14,12 @@ export interface Stats extends LogStats {
   readonly conflicts: number
   /** Leaves that are known and whose bodies are not held. */
   readonly notHeld: number
+  /** Of those, the ones that this replica is to hold, and fetches when it has a mirror: lost to damage, or all of a mirror's. */
+  readonly owed: number
+  /** Damage that was found since the database was opened: which file, what is wrong with it, and which documents it concerns. */
+  readonly damage: readonly VerifyFinding[]
+  /** Records were lost that the index had not seen: until a mirror has been asked, no document is called current. */
+  readonly doubt: boolean
   /** The newest record. */
   readonly seq: number
   /** Ids known and the sum of their fingerprints, hex: the same in replicas that know the same. */
@@ -29,6 +38,9 @@ export async function statsOf(context: Context, indexBytes: number): Promise<Sta
     tombstones: ids - documents,
     conflicts,
     notHeld,
+    owed: await owedCount(context),
+    damage: await damageOf(context),
+    doubt: context.manifest.data.doubt === true,
     seq: context.log.head,
     root: { count: ids, sum: toHex(sum) },
     indexBytes,

@@ -3,9 +3,10 @@ import { IndexCorruptError } from '../errors.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import { type IndexHome, replay } from './index-home.js'
+import { verifyLogFiles } from './verify-log.js'
 
 export interface VerifyOptions {
-  /** Mends what can be mended from what is whole. Default false: changes nothing. */
+  /** Mends what can be mended from what is whole. Default false. Records that cannot be read count as lost either way. */
   readonly repair?: boolean
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void
@@ -32,14 +33,12 @@ export interface VerifyReport {
 export async function verify(
   context: Context,
   home: IndexHome,
-  queue: CommitQueue,
+  { queue, settle }: { readonly queue: CommitQueue; readonly settle: () => Promise<void> },
   options: VerifyOptions,
 ): Promise<VerifyReport> {
-  const findings: VerifyFinding[] = []
-  for await (const { file, fault, firstSeq, lastSeq } of context.log.verify(options)) {
-    findings.push({ file, fault, ids: await idsBetween(context, firstSeq, lastSeq) })
-  }
-  const repaired: string[] = []
+  const log = await verifyLogFiles(context, settle, options)
+  const findings = [...log.findings]
+  const repaired = [...log.repaired]
   const fault = await indexFault(context, options.signal)
   if (fault !== undefined) {
     findings.push({ file: 'index', fault, ids: [] })
@@ -49,26 +48,6 @@ export async function verify(
     }
   }
   return { ok: findings.length === 0, findings, repaired }
-}
-
-/** Documents whose leaves the index places in this span. */
-async function idsBetween(
-  { index }: Context,
-  firstSeq: number | undefined,
-  lastSeq: number | undefined,
-): Promise<string[]> {
-  const ids: string[] = []
-  if (firstSeq === undefined || lastSeq === undefined) return ids
-  const inSpan = (seq: number) => seq >= firstSeq && seq <= lastSeq
-  try {
-    for await (const [id, { leaves }] of index.range({})) {
-      if (leaves.some((leaf) => inSpan(leaf.seq) || inSpan(leaf.bodySeq))) ids.push(id)
-    }
-  } catch (error) {
-    // Its own finding follows.
-    if (!(error instanceof IndexCorruptError)) throw error
-  }
-  return ids
 }
 
 /** Builds the next index from the log and puts it in the place of this one. Reads go on meanwhile, writes wait. */

@@ -120,11 +120,11 @@ export class HotWriter {
     })
   }
 
-  /** Gives the history one new name, from its first seq on. @throws StorageError */
-  rename(): Promise<void> {
+  /** Gives the history one new name, from its first seq on, for this damage. @throws StorageError */
+  rename(damage: number): Promise<void> {
     return this.#serial.run(async () => {
       const id = toHex(this.#options.env.randomBytes(INCARNATION_BYTES))
-      await this.#options.manifest.update(() => ({ incarnations: [{ id, firstSeq: 1 }] }))
+      await this.#options.manifest.update(() => ({ incarnations: [{ id, firstSeq: 1 }], settled: damage }))
       // The name of before must not come back with the next file.
       this.#incarnation = id
     })

@@ -75,10 +75,16 @@ export interface Log {
    */
   scan(from: number, to: number): AsyncIterable<readonly Sequenced[]>
   isLost(seq: number): boolean
+  /** To be called when the index has seen every record: from then on it knows of which documents some are lost. */
+  followed(): void
   /** Calls each time when the manifest was told of more records that are lost. */
   onLost(listener: () => void): void
-  /** Gives the history a new name, from its first seq on: no position that anybody remembers holds any more. @throws StorageError */
-  rename(): Promise<void>
+  /**
+   * Gives the history a new name, from its first seq on: no position that anybody remembers holds any more; and counts
+   * the damage up to this number as settled.
+   * @throws StorageError
+   */
+  rename(damage: number): Promise<void>
   /** Seals all that was appended before the call; when nothing was since, no hot file is left. @throws StorageError */
   seal(options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Reads every byte that counts, and decodes every shard. */
@@ -124,7 +130,7 @@ class StoredLog implements Log {
     const { head, tail, table, numbers } = recovered
     this.#options = options
     this.#opening = recovered.findings
-    this.#lost = new LostRecords({ manifest, tail, table, lost: recovered.lost, readOnly: options.readOnly })
+    this.#lost = new LostRecords({ ...options, tail, table, lost: recovered.lost })
     this.#tail = tail
     this.#table = table
     this.#reader = new LogReader({ storage, env, tail, table, lost: this.#lost, cacheBytes })
@@ -151,6 +157,8 @@ class StoredLog implements Log {
       eagerBytes: hotBytesMax * EAGER_PART,
       onError,
     })
+    // Where a file is damaged once, the frames around may be as well: from now on they are found without their headers.
+    if (!options.readOnly) this.#lost.onRecorded(() => void this.#sealer.finish().catch(onError))
   }
 
   get head(): number {
@@ -215,13 +223,17 @@ class StoredLog implements Log {
     return this.#lost.has(seq)
   }
 
+  followed(): void {
+    this.#lost.followed()
+  }
+
   onLost(listener: () => void): void {
     this.#lost.onRecorded(listener)
   }
 
-  async rename(): Promise<void> {
+  async rename(damage: number): Promise<void> {
     this.#requireWritable()
-    await this.#hot.rename()
+    await this.#hot.rename(damage)
   }
 
   async seal(options: { readonly signal?: AbortSignal } = {}): Promise<void> {

@@ -11,6 +11,8 @@ export interface LostRecordsOptions {
   readonly table: SpanTable
   /** What is known as lost already. */
   readonly lost: readonly SeqSpan[]
+  /** The last seq that the index has seen. */
+  readonly watermark: number
   readonly readOnly: boolean
 }
 
@@ -23,6 +25,7 @@ export class LostRecords {
   /** What was found while the log is open. */
   readonly findings: Finding[] = []
   #spans: readonly SeqSpan[]
+  #followed: number
   /** Findings that the manifest does not know of. */
   #unrecorded = 0
   readonly #recording = new Serial()
@@ -30,6 +33,7 @@ export class LostRecords {
 
   constructor(options: LostRecordsOptions) {
     this.#options = options
+    this.#followed = options.watermark
     this.#spans = options.lost
   }
 
@@ -46,6 +50,11 @@ export class LostRecords {
     const span = spanFrom(this.#spans, seq)
     if (span === undefined || span.firstSeq > seq) return false
     return tail.get(seq) === undefined && table.find(seq) === undefined
+  }
+
+  /** The index has seen every record: from now on it knows what is lost. */
+  followed(): void {
+    this.#followed = Number.MAX_SAFE_INTEGER
   }
 
   /** Counts the shard's records as lost from now on; others are told when that is recorded. */
@@ -65,7 +74,12 @@ export class LostRecords {
     return this.#recording.run(async () => {
       const recorded = this.#unrecorded
       if (recorded === 0) return
-      await this.#options.manifest.update(({ damage }) => ({ lost: this.#spans, damage: damage + 1 }))
+      const doubt = this.#spans.some(({ lastSeq }) => lastSeq > this.#followed)
+      await this.#options.manifest.update(({ damage }) => ({
+        lost: this.#spans,
+        damage: damage + 1,
+        ...(doubt && { doubt }),
+      }))
       this.#unrecorded -= recorded
       for (const listener of this.#listeners) listener()
     })

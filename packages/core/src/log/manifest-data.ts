@@ -42,8 +42,14 @@ export interface ManifestData {
   readonly segments: readonly SegmentEntry[]
   /** In order, none touching another. */
   readonly lost: readonly SeqSpan[]
+  /** Seqs of records that tell again of leaves whose bodies were lost and are to be fetched; in order, none touching another. */
+  readonly owed?: readonly SeqSpan[]
   /** Raised whenever records were found lost: checkpoints stored under an older count are void. */
   readonly damage: number
+  /** The `damage` up to which the leaves that were lost are told again; 0 without. */
+  readonly settled?: number
+  /** Records were lost that the index had not seen: documents may be older here than they were, or missing. */
+  readonly doubt?: boolean
   /** The folder of the index is `index-N`. */
   readonly index: number
   /** Superseded revisions at or above this seq are all there; 0 when none was ever dropped. */

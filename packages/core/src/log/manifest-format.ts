@@ -73,7 +73,10 @@ function isManifestData(value: unknown): value is ManifestData {
     isArrayOf(value.hot, (name): name is string => isFileOf('hot', name)) &&
     isArrayOf(value.segments, isSegmentEntry) &&
     isArrayOf(value.lost, isSeqSpan) &&
+    (value.owed === undefined || isArrayOf(value.owed, isSeqSpan)) &&
     isCount(value.damage) &&
+    (value.settled === undefined || isCount(value.settled)) &&
+    (value.doubt === undefined || typeof value.doubt === 'boolean') &&
     isCount(value.index) &&
     isCount(value.historySince) &&
     isReplicationSettings(value.replication)

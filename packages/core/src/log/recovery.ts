@@ -170,7 +170,7 @@ interface Outcome {
 
 /** Makes the manifest say what was found, and removes what a crash left. A whole log is left as it is. */
 async function settle(options: RecoveryOptions, outcome: Outcome): Promise<void> {
-  const { storage, manifest } = options
+  const { storage, manifest, watermark } = options
   const { hot, segments, lost, newlyLost } = outcome
   const missing = new Set([...hot.missing, ...segments.missing])
   const adopted = [...hot.adopted, ...segments.adopted]
@@ -192,6 +192,10 @@ async function settle(options: RecoveryOptions, outcome: Outcome): Promise<void>
       nextFile: adopted.reduce((highest, name) => Math.max(highest, numberOf(name) + 1), data.nextFile),
       lost,
       damage: missing.size > 0 || newlyLost.length > 0 ? data.damage + 1 : data.damage,
+      // Of a hot file that is gone nobody knows how far it went.
+      ...((hot.missing.length > 0 || newlyLost.some(({ lastSeq }) => lastSeq > watermark)) && {
+        doubt: true,
+      }),
     }))
   }
   for (const name of [...hot.leftover, ...segments.leftover]) await storage.remove(name)

@@ -110,6 +110,11 @@ export class Sealer {
     return this.#batches.run(() => this.#release())
   }
 
+  /** Closes the segment that is written. @throws StorageError */
+  finish(): Promise<void> {
+    return this.#batches.run(() => this.#options.segments.finish())
+  }
+
   /** Writes the shards of a segment to another one, and removes it. @throws ShardCorruptError, StorageError */
   rewrite(segment: string): Promise<void> {
     const { table, segments, storage } = this.#options

@@ -101,6 +101,17 @@ export class SegmentWriter {
     return placed.map((frame) => ({ ...frame, segment: segment.name }))
   }
 
+  /** Gives the segment its footer now, so that its frames are found whatever becomes of their headers. @throws StorageError */
+  async finish(): Promise<void> {
+    const current = this.#current
+    if (current === undefined || current.frames.length === 0) return
+    this.#current = undefined
+    await this.#close(current)
+    await this.#options.manifest.update(({ segments }) => ({
+      segments: segments.map((entry) => (entry.name === current.name ? { ...entry, closed: true } : entry)),
+    }))
+  }
+
   /** Writes nothing more to the segment, also no footer. */
   leave(name: string): void {
     if (this.#current?.name === name) this.#current = undefined

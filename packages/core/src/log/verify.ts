@@ -8,6 +8,7 @@ import type { LogReader } from './log-reader.js'
 import type { LostRecords } from './lost-records.js'
 import type { Manifest, SegmentEntry } from './manifest.js'
 import { readPatiently } from './patient-read.js'
+import { decodeFrame, FRAME_HEADER_BYTES } from './segment.js'
 import { readSegment } from './segment-reader.js'
 import { mergeSpans, uncovered } from './span.js'
 import { lastSeqOf, type SpanTable, type StoredShard } from './span-table.js'
@@ -122,10 +123,15 @@ async function* verifySegment(
   await lost.record()
 }
 
-async function* verifyShard({ reader, lost }: VerifyOptions, shard: StoredShard): AsyncGenerator<Finding> {
+async function* verifyShard(
+  { storage, reader, lost }: VerifyOptions,
+  shard: StoredShard,
+): AsyncGenerator<Finding> {
   const found = { file: shard.segment, firstSeq: shard.firstSeq, lastSeq: lastSeqOf(shard) }
   try {
     const { block } = await reader.probe(shard)
+    if (!(await isFramed(storage, shard)))
+      yield { file: shard.segment, fault: `the frame at offset ${shard.offset} is damaged` }
     for (let index = 0; index < block.count; index++) {
       const record = block.record(index)
       // Decoded when they are read.
@@ -137,6 +143,17 @@ async function* verifyShard({ reader, lost }: VerifyOptions, shard: StoredShard)
     if (error instanceof ShardCorruptError) lost.giveUp(shard, fault)
     yield { ...found, fault }
   }
+}
+
+/** Whether the shard's frame stands before it: how it is found where there is no footer. */
+function isFramed(storage: Storage, { segment, offset, shardCrc }: StoredShard): Promise<boolean> {
+  const frame = { name: segment, offset, length: FRAME_HEADER_BYTES }
+  return readPatiently(
+    storage,
+    frame,
+    (bytes) => decodeFrame(bytes, 0, undefined)?.shardCrc === shardCrc,
+    (same) => same,
+  )
 }
 
 function reasonOf(error: unknown): string {

@@ -45,9 +45,9 @@ async function sealed(): Promise<CrashStorage> {
   return storage
 }
 
-function damageShard(storage: CrashStorage, back: number): void {
+function damageShard(storage: CrashStorage, back: number, length = storage.bytes('segment-2').length): void {
   storage.edit('segment-2', (bytes) => {
-    bytes[bytes.length - back]! ^= 1
+    bytes[length - back]! ^= 1
     return bytes
   })
 }
@@ -160,12 +160,13 @@ test('a damaged shard is lost durably, once, whoever finds it; who wants to know
 
 test('what cannot be told durably is not passed by a scan', async () => {
   const storage = await sealed()
+  const { length } = storage.bytes('segment-2')
   const { log, manifest } = await openTestLog(storage)
   damageShard(storage, 3)
   await expect(log.read(7)).rejects.toThrow(RecordLostError)
   const { damage } = manifest.data
   expect(damage).toBe(1)
-  damageShard(storage, 600)
+  damageShard(storage, 600, length)
   const replace = storage.replace.bind(storage)
   storage.replace = async () => {
     throw new StorageError('manifest', 'replace')
@@ -181,7 +182,7 @@ test('a history that is renamed holds no position of before, also not after the 
   const { log } = await openTestLog(new CrashStorage(() => 0))
   await log.append([record(1)], { sync: true })
   const [before] = log.incarnations
-  await log.rename()
+  await log.rename(0)
   await log.append([record(2)], { sync: true })
   await log.seal()
   await log.append([record(3)], { sync: true })

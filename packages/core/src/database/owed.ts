@@ -1,0 +1,90 @@
+import { type Leaf, leafKey } from '../document/tree.js'
+import type { Sequenced } from '../log/record.js'
+import type { Context } from './context.js'
+import type { LeafRef, OwedPage } from './replica.js'
+
+/**
+ * What this replica is to hold and does not: where it holds all, every leaf without a body; else those whose bodies were
+ * lost to damage. In both cases derived from what the log and its manifest say, so that no loss of the index forgets it.
+ */
+export async function owedPage(
+  context: Context,
+  options: { readonly after?: string; readonly limit: number },
+): Promise<OwedPage> {
+  return holdsAll(context) ? notHeld(context, options) : lost(context, options)
+}
+
+/** How many leaves are owed. */
+export async function owedCount(context: Context): Promise<number> {
+  if (holdsAll(context)) return context.index.root.notHeld
+  let count = 0
+  for await (const { leaves } of lostLeaves(context, 0)) count += leaves.length
+  return count
+}
+
+/** Documents of which leaves were lost to damage and not got back yet. */
+export async function lostIds(context: Context): Promise<readonly string[]> {
+  const ids = new Set<string>()
+  for await (const { leaves } of lostLeaves(context, 0)) for (const { id } of leaves) ids.add(id)
+  return [...ids]
+}
+
+function holdsAll({ mode, manifest }: Context): boolean {
+  return mode === 'mirror' || manifest.data.replication.hold === 'all'
+}
+
+async function notHeld(
+  { index }: Context,
+  { after, limit }: { readonly after?: string; readonly limit: number },
+): Promise<OwedPage> {
+  const leaves: LeafRef[] = []
+  if (index.root.notHeld === 0) return { leaves }
+  for await (const [id, entry] of index.range(after === undefined ? {} : { gt: after })) {
+    leaves.push(...entry.leaves.filter((leaf) => leaf.bodySeq === 0).map((leaf) => refOf(id, leaf)))
+    if (leaves.length >= limit) return { leaves, next: id }
+  }
+  return { leaves }
+}
+
+async function lost(
+  context: Context,
+  { after, limit }: { readonly after?: string; readonly limit: number },
+): Promise<OwedPage> {
+  const leaves: LeafRef[] = []
+  for await (const batch of lostLeaves(context, Number(after ?? 0))) {
+    leaves.push(...batch.leaves)
+    if (leaves.length >= limit) return { leaves, next: String(batch.seq) }
+  }
+  if (after === undefined && leaves.length === 0) await forget(context)
+  return { leaves }
+}
+
+/** Leaves that the owed stubs past a seq name and that are still without a body, with the last seq looked at. */
+async function* lostLeaves(
+  { log, index, manifest }: Context,
+  after: number,
+): AsyncGenerator<{ readonly leaves: readonly LeafRef[]; readonly seq: number }> {
+  for (const { firstSeq, lastSeq } of manifest.data.owed ?? []) {
+    for await (const batch of log.scan(Math.max(firstSeq, after + 1), lastSeq)) {
+      const entries = await index.lookup([...new Set(batch.map(({ record }) => record.id))])
+      const open = ({ record }: Sequenced) =>
+        entries
+          .get(record.id)
+          ?.leaves.filter((leaf) => leaf.bodySeq === 0 && leafKey(leaf) === leafKey(record))
+          .map((leaf) => refOf(record.id, leaf)) ?? []
+      yield { leaves: batch.flatMap(open), seq: batch.at(-1)!.seq }
+    }
+  }
+}
+
+/** Nothing of it is owed any more. */
+async function forget({ manifest, readOnly }: Context): Promise<void> {
+  const { owed = [] } = manifest.data
+  if (owed.length === 0 || readOnly) return
+  const last = owed.at(-1)!.lastSeq
+  await manifest.update((data) => ({ owed: (data.owed ?? []).filter(({ lastSeq }) => lastSeq > last) }))
+}
+
+function refOf(id: string, { rev, bodyHash }: Leaf): LeafRef {
+  return { id, rev, ...(bodyHash && { bodyHash }) }
+}
