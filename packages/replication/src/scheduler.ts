@@ -82,8 +82,9 @@ export class Scheduler {
   remove(mirror: Mirror): void {
     const index = this.#mirrors.indexOf(mirror)
     if (index !== -1) this.#mirrors.splice(index, 1)
-    if (this.#attempt?.session.mirror === mirror) this.#attempt.abort.abort()
-    this.#failed(mirror, new MirrorUnreachableError(mirror.address, 'it was removed'))
+    const removed = new MirrorUnreachableError(mirror.address, 'it was removed')
+    if (this.#attempt?.session.mirror === mirror) this.#attempt.abort.abort(removed)
+    this.#failed(mirror, removed)
   }
 
   pause(): void {
@@ -178,8 +179,9 @@ export class Scheduler {
 
   #stopUnwanted(): void {
     if (this.#wanted) return
-    this.#attempt?.abort.abort()
-    this.#giveUp(() => true, new MirrorUnreachableError('', 'the replication is paused'))
+    const paused = new MirrorUnreachableError('', 'the replication is paused')
+    this.#attempt?.abort.abort(paused)
+    this.#giveUp(() => true, paused)
   }
 
   #giveUp(which: (waiter: Waiter) => boolean, reason: Error): void {

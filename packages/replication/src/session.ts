@@ -138,9 +138,12 @@ export class Session {
     observer.onConnected()
     try {
       return await Promise.race(tasks)
+    } catch (error) {
+      // Whoever waits for something of this session is told why it comes no more.
+      this.#over.abort(error)
+      throw error
     } finally {
       stop()
-      this.#over.abort()
       await Promise.allSettled(tasks)
       await progress.flush()
     }
