@@ -43,6 +43,7 @@ export function answerFailure(error: unknown, request: FastifyRequest, reply: Fa
   if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
     if (!request.raw.complete) reply.header('connection', 'close')
   }
+  reply.header('cache-control', 'no-store')
   return reply.code(failure.status).type(mediaTypes.json).send(encodeError(failure))
 }
 

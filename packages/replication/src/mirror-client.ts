@@ -5,6 +5,7 @@ import { unlessAborted } from './deferred.js'
 import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from './errors.js'
 import { LiveLines } from './live-lines.js'
 import { databaseOf } from './mirror-address.js'
+import { checksumText } from './protocol/checksum.js'
 import {
   type DatabaseInfo,
   decodeError,
@@ -179,6 +180,7 @@ export class MirrorClient {
       headers: {
         accept: call.answerType,
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(call.body === undefined ? {} : { [headers.checksum]: checksumText({}, call.body) }),
         ...call.headers,
       },
       ...(call.body === undefined ? {} : { body: call.body }),
@@ -194,9 +196,12 @@ export class MirrorClient {
       { priority: call.priority ?? priorities.background },
     )
     this.#options.onTraffic(call.body?.length ?? 0, answer.body.length)
-    if (answer.status === 204 && call.answerType === mediaTypes.shard) return answer
-    if (answer.status !== 200 && answer.status !== 201) throw this.#failure(answer)
-    if (!isType(answer.headers, call.answerType)) throw this.#garbled(answer, `not ${call.answerType}`)
+    const isEmpty = answer.status === 204 && call.answerType === mediaTypes.shard
+    if (!isEmpty && answer.status !== 200 && answer.status !== 201) throw this.#failure(answer)
+    if (!isEmpty && !isType(answer.headers, call.answerType))
+      throw this.#garbled(answer, `not ${call.answerType}`)
+    if (answer.headers[headers.checksum] !== checksumText(answer.headers, answer.body))
+      throw this.#garbled(answer, 'not as a mirror sent it: its checksum is another')
     return answer
   }
 

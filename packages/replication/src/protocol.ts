@@ -1,4 +1,5 @@
 export { DatabaseNameInvalidError, DatabaseUnknownError, MessageInvalidError } from './errors.js'
+export { checksumText } from './protocol/checksum.js'
 export {
   type DatabaseInfo,
   decodeError,

@@ -1,3 +1,4 @@
+export { jsonAnswer } from './serve/body.js'
 export {
   DatabaseUnavailableError,
   type Failure,

@@ -13,8 +13,17 @@ import {
   type TransportRequest,
   type TransportStream,
 } from '@mynah/replication'
-import { decodeInfo, encodeError, encodeInfo, mediaTypes, wireLimits } from '@mynah/replication/protocol'
-import { liveLines, type ServedDatabases, serveRequest } from '@mynah/replication/serve'
+import {
+  decodeInfo,
+  encodeError,
+  encodeInfo,
+  headers,
+  mediaTypes,
+  parsePosition,
+  positionText,
+  wireLimits,
+} from '@mynah/replication/protocol'
+import { jsonAnswer, liveLines, type ServedDatabases, serveRequest } from '@mynah/replication/serve'
 import { ManualEnv } from './manual-env.js'
 
 /** A mirror's refusal, with a reason of the test's own. */
@@ -28,9 +37,34 @@ const forged = (record: LogRecord): LogRecord => ({ ...record, body: { forged: t
 
 /**
  * What goes wrong with a request: `refuse`, no connection; `lose`, done, but the answer is lost; `portal`, a page of a
- * captive portal; `garble`, bytes that are no message; `hang`, no answer until it is aborted; `fail`, status 500.
+ * captive portal; `empty`, its status 204; `garble`, bytes that are no message; `hang`, no answer until it is aborted;
+ * `fail`, status 500; `flip`, the last bit of the answer's body is another; `shorten`, its last byte is missing; `skip`,
+ * a page says that it reaches further than it does.
  */
-export type Fault = 'refuse' | 'lose' | 'portal' | 'garble' | 'hang' | 'fail'
+export type Fault =
+  | 'refuse'
+  | 'lose'
+  | 'portal'
+  | 'empty'
+  | 'garble'
+  | 'hang'
+  | 'fail'
+  | 'flip'
+  | 'shorten'
+  | 'skip'
+
+const portal = { status: 200, headers: { 'content-type': 'text/html' } } as const
+
+/** The answer as it comes through a network that damages what it carries. */
+function damaged(answer: TransportAnswer, fault: Fault | undefined): TransportAnswer {
+  const body = answer.body.slice(0, fault === 'shorten' ? -1 : undefined)
+  const last = body.length - 1
+  if (fault === 'flip' && last >= 0) body[last] = body[last]! ^ 1
+  const at = parsePosition(answer.headers[headers.position] ?? '')
+  if (fault !== 'skip' || at === undefined) return { ...answer, body }
+  const position = positionText({ ...at, seq: at.seq + 1 })
+  return { ...answer, headers: { ...answer.headers, [headers.position]: position } }
+}
 
 export const address = (name = 'sensors') => `http://mirror.test/v1/${name}`
 
@@ -40,6 +74,10 @@ const json = (status: number, body: string): TransportAnswer => ({
   headers: { 'content-type': mediaTypes.json },
   body: text(body),
 })
+
+async function* once(chunk: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  yield chunk
+}
 
 /** A mirror's side of the protocol over a real database, without a network, with faults on demand. */
 export class MemoryMirror implements Transport {
@@ -86,6 +124,11 @@ export class MemoryMirror implements Transport {
     this.cut()
   }
 
+  /** The same without a word: not even the streams end. */
+  swap(database: Database): void {
+    this.#database = database
+  }
+
   get streams(): number {
     return this.#streams.size
   }
@@ -106,9 +149,8 @@ export class MemoryMirror implements Transport {
     this.asked.push(asked)
     const fault = this.fault(asked, request)
     if (fault === 'refuse') throw new Error('connection refused')
-    if (fault === 'portal') {
-      return { status: 200, headers: { 'content-type': 'text/html' }, body: text('<html>Log in</html>') }
-    }
+    if (fault === 'portal') return { ...portal, body: text('<html>Log in</html>') }
+    if (fault === 'empty') return { status: 204, headers: {}, body: new Uint8Array(0) }
     if (fault === 'fail') return json(500, encodeError({ code: 'MYNAH_INTERNAL', message: 'failed' }))
     if (fault === 'hang') {
       return new Promise((_, reject) =>
@@ -118,12 +160,14 @@ export class MemoryMirror implements Transport {
     const answer = await this.#serve(request)
     await this.delay(asked)
     if (fault === 'lose') throw new Error('connection reset')
-    return fault === 'garble' ? { ...answer, body: text('garbage') } : answer
+    return fault === 'garble' ? { ...answer, body: text('garbage') } : damaged(answer, fault)
   }
 
   async stream(request: TransportRequest): Promise<TransportStream> {
     this.asked.push('GET /records/live')
     const fault = this.fault('GET /records/live', request)
+    if (fault === 'portal') return { ...portal, body: once(text('<html>Log in</html>')) }
+    if (fault === 'hang') return new Promise(() => {})
     if (fault !== undefined) throw new Error('connection refused')
     return { status: 200, headers: { 'content-type': mediaTypes.live }, body: this.#lines(request.signal) }
   }
@@ -147,7 +191,7 @@ export class MemoryMirror implements Transport {
     if (answer.status !== 200 || !answer.headers['content-type']?.startsWith(mediaTypes.json)) return answer
     const info = decodeInfo(new TextDecoder().decode(answer.body))
     const limits = { ...info.limits, requestBytes: this.requestBytes }
-    return { ...answer, body: text(encodeInfo({ ...info, limits })) }
+    return jsonAnswer(encodeInfo({ ...info, limits }))
   }
 
   #databases(): ServedDatabases {

@@ -38,6 +38,8 @@ export const headers = {
   position: 'mynah-position',
   /** On a page of records: `1` when there was more at the time, else `0`. */
   more: 'mynah-more',
+  /** On each request with a body, and each answer that is no error: as `checksumText` gives it. */
+  checksum: 'mynah-checksum',
 } as const
 
 /** Codes that are not an error's of this package, but an answer for one record of a push. */

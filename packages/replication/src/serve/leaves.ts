@@ -7,15 +7,15 @@ import { recordBytes } from './record-bytes.js'
 import type { Answer, RequestParts } from './served.js'
 
 /** Which of some leaves should be sent: `POST /v1/:db/records/missing`. */
-export function answerMissing({ body }: RequestParts): Answer {
-  const leaves = decodeLeaves(bytesOf(body, 'question for missing leaves'))
+export function answerMissing(parts: RequestParts): Answer {
+  const leaves = decodeLeaves(bytesOf(parts, 'question for missing leaves'))
   return async ({ replica }) => messageAnswer(encodeMissing(await replica.missing(leaves)))
 }
 
 /** What is in some leaves, as far as it is held here and fits: `POST /v1/:db/records/fetch`. */
-export function answerFetch({ query, body }: RequestParts): Answer {
-  const items = decodeFetch(bytesOf(body, 'fetch'))
-  const whole = queryFlag(query, 'whole')
+export function answerFetch(parts: RequestParts): Answer {
+  const items = decodeFetch(bytesOf(parts, 'fetch'))
+  const whole = queryFlag(parts.query, 'whole')
   return async ({ replica }, env) => {
     const records = await gather(replica, items, whole)
     return shardAnswer(records.length === 0 ? undefined : await encodeRecords(records, env))

@@ -15,7 +15,7 @@ import type { Answer, RequestParts } from './served.js'
 export function answerPush(parts: RequestParts): Answer {
   requireSender(parts.headers[headers.database])
   const whole = queryFlag(parts.query, 'whole')
-  const bytes = bytesOf(parts.body, 'push')
+  const bytes = bytesOf(parts, 'push')
   return async ({ replica }, env) => {
     const records = await decodePush(bytes, env)
     const { outcomes, before, position } = await replica.merge(records, { whole, from: 'peer' })
