@@ -232,6 +232,8 @@ export class Reader {
     const leaves = (await index.get(id))?.leaves ?? []
     const about = { current: false, from: 'local', asOf: this.#asOf(id) } as const
     for (const leaf of leaves) {
+      // Behind a live leaf a tombstone says nothing of the document.
+      if (leaf.deleted && leaf !== leaves[0]) break
       const found = await this.#held(id, leaf, about)
       if (found) return found
     }

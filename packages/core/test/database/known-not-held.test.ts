@@ -151,3 +151,19 @@ test('what was deleted does not come back while its successor is known and not h
   await expect(peer.get('a')).rejects.toThrow(UnreachableError)
   await Promise.all([mirror.close(), peer.close()])
 })
+
+test('a tombstone behind a live leaf that is not held does not stand for the document', async () => {
+  const mirror = await open(':memory:')
+  const peer = await open(':memory:')
+  const first = await mirror.put({ id: 'a', n: 1 })
+  await tell(mirror, peer)
+  await replicaOf(peer).merge(await bodies(mirror, 'a'))
+  await peer.delete('a')
+  await mirror.put({ ...first, n: 2 })
+  await tell(mirror, peer)
+  expect(await peer.read('a', { freshness: 'local' })).toMatchObject({ current: false, deleted: false })
+  expect(await peer.read('a')).toMatchObject({ doc: first, current: false })
+  // Its put on nothing would conflict, again and again.
+  await expect(peer.update('a', () => ({ n: 3 }))).rejects.toThrow(UnreachableError)
+  await Promise.all([mirror.close(), peer.close()])
+})
