@@ -202,7 +202,8 @@ function pastFile(file: ChainFile, head: number): PastHotFile {
 function endOf({ name, content, limit }: ChainFile, head: number): HotEnd {
   const number = numberOf(name)
   if (limit !== undefined) return limit
-  const last = content.groups.filter((group) => lastSeqOf(group) <= head).at(-1)
+  // Nothing proves an empty group at the end to be durable, and without records nobody misses it.
+  const last = content.groups.findLast((group) => group.records.length > 0 && lastSeqOf(group) <= head)
   return last === undefined
     ? { number, length: HOT_HEADER_BYTES, checksum: content.header?.checksum ?? 0 }
     : { number, length: last.end, checksum: last.checksum }
