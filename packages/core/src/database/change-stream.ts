@@ -6,11 +6,13 @@ import { CursorLostError } from '../errors.js'
 import { assemble } from './assemble.js'
 import type { Context } from './context.js'
 import type { Change, ChangesOptions } from './documents.js'
+import type { IndexKeeper } from './index-keeper.js'
 import type { Replica } from './replica.js'
 
 /** The documents that changed, each once at its newest change; with `live`, and as they go on changing. */
 export async function* watchChanges(
   context: Context,
+  keeper: IndexKeeper,
   replica: Replica,
   options: ChangesOptions,
 ): AsyncGenerator<Change> {
@@ -21,7 +23,7 @@ export async function* watchChanges(
   try {
     while (left > 0) {
       const until = log.synced
-      for await (const change of changesBetween(context, since, until, options)) {
+      for await (const change of keeper.scan(() => changesBetween(context, since, until, options))) {
         yield change
         left -= 1
         if (left === 0) return

@@ -1,5 +1,6 @@
 import type { GatheredKnowledge } from '../changes/ancestry.js'
-import { ClosedError } from '../errors.js'
+import { ClosedError, IndexCorruptError } from '../errors.js'
+import type { DocumentIndex } from '../index/document-index.js'
 import type { Context } from './context.js'
 import { GroupPlan } from './plan.js'
 
@@ -36,17 +37,32 @@ const nothingKnown: ReadonlyMap<string, GatheredKnowledge> = new Map()
 export class CommitQueue {
   readonly #context: Context
   readonly #committed: () => void
+  readonly #mended: (index: DocumentIndex) => Promise<void>
   #waiting: Waiting[] = []
   readonly #exclusive: (() => Promise<void>)[] = []
   #running: Promise<void> | undefined
   #closed = false
 
-  constructor(context: Context, committed: () => void) {
+  /** @param mended resolves when another index has taken the place of one that is damaged */
+  constructor(context: Context, committed: () => void, mended: (index: DocumentIndex) => Promise<void>) {
     this.#context = context
     this.#committed = committed
+    this.#mended = mended
   }
 
-  submit<R>(work: Work<R>): Promise<R> {
+  /** Where the index turns out damaged before anything is written, the work waits for the next index. */
+  async submit<R>(work: Work<R>): Promise<R> {
+    const { index } = this.#context
+    try {
+      return await this.#submit(work)
+    } catch (error) {
+      if (!(error instanceof IndexCorruptError)) throw error
+    }
+    await this.#mended(index)
+    return this.#submit(work)
+  }
+
+  #submit<R>(work: Work<R>): Promise<R> {
     if (this.#closed) return Promise.reject(new ClosedError())
     return new Promise<R>((resolve, reject) => {
       this.#waiting.push({ work, resolve: resolve as (value: unknown) => void, reject })

@@ -1,4 +1,4 @@
-import { ClosedError, MynahError, ReadOnlyError } from '../errors.js'
+import { ClosedError, IndexCorruptError, MynahError, ReadOnlyError } from '../errors.js'
 import { watchChanges } from './change-stream.js'
 import { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
@@ -18,12 +18,14 @@ import type {
   Ref,
   Stored,
 } from './documents.js'
+import type { IndexHome } from './index-home.js'
+import { IndexKeeper } from './index-keeper.js'
 import { mergeRecords } from './merge.js'
 import { Reader } from './reader.js'
 import type { Replica } from './replica.js'
 import { ReplicaPort } from './replica-port.js'
 import { type Stats, statsOf } from './stats.js'
-import type { VerifyOptions, VerifyReport } from './verify.js'
+import { type VerifyOptions, type VerifyReport, verify } from './verify.js'
 import { Writer } from './writer.js'
 
 type Maybe<T> = T | Promise<T>
@@ -33,13 +35,9 @@ const RELAXED_SYNC_MS = 200
 
 /** What only the one who opened the files can do. */
 export interface Housekeeping {
+  readonly home: IndexHome
+  /** Closes the log, the index and the files. */
   readonly close: () => Promise<void>
-  readonly verify: (
-    options: VerifyOptions,
-    queue: CommitQueue,
-    settle: () => Promise<void>,
-  ) => Promise<VerifyReport>
-  readonly indexBytes: () => Promise<number>
 }
 
 /** The database in this process: a thin facade over the commit queue and the reader. */
@@ -47,6 +45,7 @@ export class EmbeddedDatabase implements Database {
   readonly #context: Context
   readonly #housekeeping: Housekeeping
   readonly #queue: CommitQueue
+  readonly #keeper: IndexKeeper
   readonly #damage: DamageWatch
   readonly #reader: Reader
   readonly #writer: Writer
@@ -61,7 +60,12 @@ export class EmbeddedDatabase implements Database {
     this.#context = context
     this.#housekeeping = housekeeping
     this.#told = context.log.synced
-    this.#queue = new CommitQueue(context, () => this.#committed())
+    this.#queue = new CommitQueue(
+      context,
+      () => this.#committed(),
+      (index) => this.#keeper.mended(index),
+    )
+    this.#keeper = new IndexKeeper(context, housekeeping.home, this.#queue)
     this.#damage = new DamageWatch(context, this.#queue, () => this.#tell())
     this.#reader = new Reader(context, (records) =>
       mergeRecords(context, this.#queue, records, { whole: true }),
@@ -70,7 +74,7 @@ export class EmbeddedDatabase implements Database {
     const closed = new Promise<void>((resolve) => {
       this.#announceClose = resolve
     })
-    this.replica = new ReplicaPort(context, this.#queue, this.#listeners, closed)
+    this.replica = new ReplicaPort(context, this.#queue, this.#keeper, this.#listeners, closed)
   }
 
   get id(): string {
@@ -103,7 +107,7 @@ export class EmbeddedDatabase implements Database {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<Stored<T> | undefined> {
     this.#requireWritable()
-    return this.#writer.update<T>(id, change, options)
+    return this.#keeper.use(() => this.#writer.update<T>(id, change, options))
   }
 
   async delete(target: string | Ref): Promise<Ref | undefined> {
@@ -113,13 +117,13 @@ export class EmbeddedDatabase implements Database {
 
   async get<T extends object = Document>(id: string, options?: ReadOptions): Promise<Stored<T> | undefined> {
     this.#requireOpen()
-    const hot = options === undefined ? this.#reader.hot(id) : undefined
-    return (hot ?? (await this.#untilClosed(this.#reader.read(id, options))).doc) as Stored<T> | undefined
+    const hot = options === undefined ? this.#hot(id) : undefined
+    return (hot ?? (await this.#reading(() => this.#reader.read(id, options))).doc) as Stored<T> | undefined
   }
 
   async read<T extends object = Document>(id: string, options?: ReadOptions): Promise<Read<T>> {
     this.#requireOpen()
-    return (await this.#untilClosed(this.#reader.read(id, options))) as Read<T>
+    return (await this.#reading(() => this.#reader.read(id, options))) as Read<T>
   }
 
   async getMany<T extends object = Document>(
@@ -127,12 +131,13 @@ export class EmbeddedDatabase implements Database {
     options?: ReadOptions,
   ): Promise<(Stored<T> | undefined)[]> {
     this.#requireOpen()
-    return (await this.#untilClosed(this.#reader.getMany(ids, options))) as (Stored<T> | undefined)[]
+    const wanted = [...ids]
+    return (await this.#reading(() => this.#reader.getMany(wanted, options))) as (Stored<T> | undefined)[]
   }
 
   async *list<T extends object = Document>(range?: ListOptions): AsyncGenerator<Stored<T>> {
     this.#requireOpen()
-    for await (const doc of this.#reader.list(range)) {
+    for await (const doc of this.#keeper.scan(() => this.#reader.list(range))) {
       yield doc as Stored<T>
       this.#requireOpen()
     }
@@ -145,7 +150,8 @@ export class EmbeddedDatabase implements Database {
 
   async *changes<T extends object = Document>(options: ChangesOptions = {}): AsyncGenerator<Change<T>> {
     this.#requireOpen()
-    yield* watchChanges(this.#context, this.replica, options) as AsyncGenerator<Change<T>>
+    const changes = watchChanges(this.#context, this.#keeper, this.replica, options)
+    yield* changes as AsyncGenerator<Change<T>>
   }
 
   async seal(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -156,12 +162,13 @@ export class EmbeddedDatabase implements Database {
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#requireOpen()
-    return this.#untilClosed(this.#housekeeping.verify(options, this.#queue, () => this.#damage.settle()))
+    return this.#untilClosed(verify(this.#context, this.#keeper, () => this.#damage.settle(), options))
   }
 
   async stats(): Promise<Stats> {
     this.#requireOpen()
-    return statsOf(this.#context, await this.#housekeeping.indexBytes())
+    const indexBytes = await this.#housekeeping.home.bytes(this.#context.manifest.data.index)
+    return this.#reading(() => statsOf(this.#context, indexBytes, this.#keeper.progress))
   }
 
   close(): Promise<void> {
@@ -173,12 +180,27 @@ export class EmbeddedDatabase implements Database {
     this.#context.closing = true
     this.#announceClose()
     this.#tell()
+    await this.#keeper.close()
     await this.#queue.close()
     await this.#housekeeping.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #hot(id: string): Stored | undefined {
+    try {
+      return this.#reader.hot(id)
+    } catch (error) {
+      // A read that may wait has the index rebuilt.
+      if (error instanceof IndexCorruptError) return undefined
+      throw error
+    }
+  }
+
+  #reading<R>(run: () => Promise<R>): Promise<R> {
+    return this.#untilClosed(this.#keeper.use(run))
   }
 
   /** A store that is closed under a read fails in its own words. */
@@ -208,7 +230,7 @@ export class EmbeddedDatabase implements Database {
       env.setTimer(() => void this.#syncRelaxed(), RELAXED_SYNC_MS)
     }
     // What could not be written stays in RAM and in the log, and is tried again with the next flush.
-    if (index.flushDue) void index.flush().catch(() => undefined)
+    if (index.flushDue) void this.#keeper.use(() => index.flush()).catch(() => undefined)
     if (log.synced > this.#told) {
       this.#told = log.synced
       this.#tell()

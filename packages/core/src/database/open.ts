@@ -1,9 +1,9 @@
 import { toHex } from '../bytes/hex.js'
 import type { Env } from '../env/env.js'
 import { nodeEnv } from '../env/node-env.js'
-import { IndexCorruptError, NotFoundError } from '../errors.js'
+import { IndexCorruptError, ManifestCorruptError, NotFoundError } from '../errors.js'
 import type { DocumentIndex } from '../index/document-index.js'
-import type { DerivedStore } from '../index/level.js'
+import { type DerivedStore, findFileLevels } from '../index/level.js'
 import { type Log, openLog } from '../log/log.js'
 import { Manifest } from '../log/manifest.js'
 import { memoryStorage } from '../storage/memory-storage.js'
@@ -13,8 +13,7 @@ import type { Context } from './context.js'
 import { type Harmed, settleDamage } from './damage.js'
 import type { Database } from './database.js'
 import { EmbeddedDatabase, type Housekeeping } from './embedded-database.js'
-import { type IndexHome, indexHome, replay } from './index-home.js'
-import { verify } from './verify.js'
+import { type IndexHome, type IndexProgress, indexHome, replay } from './index-home.js'
 
 export interface OpenOptions {
   /** Remembered. Default: as remembered, else 'peer'. */
@@ -35,6 +34,8 @@ export interface OpenOptions {
   readonly level?: (location: string) => DerivedStore
   /** Clock, randomness and timers. */
   readonly env?: Env
+  /** Told how far the index follows the log, while opening has to build it anew or to catch up. */
+  readonly onProgress?: (progress: { readonly phase: 'index' } & IndexProgress) => void
 }
 
 const CACHE_BYTES = 32 * 1024 * 1024
@@ -50,7 +51,9 @@ export async function open(location: string, options: OpenOptions = {}): Promise
     throw new TypeError('location must be a folder or ":memory:"')
   const storage = options.storage ?? (location === ':memory:' ? memoryStorage() : nodeStorage(location))
   const mayCreate = options.createIfMissing !== false && options.readOnly !== true
-  if (!mayCreate && (await storage.list()).length === 0) throw new NotFoundError(location)
+  const orphan = await orphanIndex(location, options)
+  if (!mayCreate && orphan === undefined && (await storage.list()).length === 0)
+    throw new NotFoundError(location)
   const lock = await storage.lock()
   try {
     return await openLocked(location, storage, lock, mayCreate, options)
@@ -85,6 +88,7 @@ async function openLocked(
   const readOnly = options.readOnly === true
   let index = await openIndex(manifest, home, readOnly)
   try {
+    if (!readOnly) await removeOthers(manifest, home)
     log = await openLog({
       storage,
       env,
@@ -94,9 +98,7 @@ async function openLocked(
       shardBytes: options.shardBytes ?? SHARD_BYTES,
       cacheBytes: cacheBytes - Math.ceil(cacheBytes / 4),
     })
-    if (index.root.seq > log.head) index = await renewIndex(manifest, home, index)
-    await replay(log, index, { flush: !readOnly })
-    log.followed()
+    index = await followLog(log, index, { manifest, home, readOnly, onProgress: options.onProgress })
     if (!readOnly) await settleDamage({ log, index, manifest, env, harmed }, (run) => run())
   } catch (error) {
     await index.abandon()
@@ -119,6 +121,11 @@ async function openLocked(
   return new EmbeddedDatabase(context, housekeeping(context, home, storage, lock))
 }
 
+/** The number of an index that is there: it is made after the manifest, so that where one is, there was a database. */
+async function orphanIndex(location: string, { level }: OpenOptions): Promise<number | undefined> {
+  return level === undefined && location !== ':memory:' ? (await findFileLevels(location))[0] : undefined
+}
+
 async function manifestOf(
   location: string,
   storage: Storage,
@@ -128,6 +135,8 @@ async function manifestOf(
 ): Promise<Manifest> {
   const manifest = await Manifest.load(storage)
   if (manifest === undefined) {
+    const orphan = await orphanIndex(location, options)
+    if (orphan !== undefined) throw new ManifestCorruptError(`it is missing, but index-${orphan} is there`)
     if (!mayCreate) throw new NotFoundError(location)
     return Manifest.create(storage, {
       id: toHex(env.randomBytes(16)),
@@ -145,11 +154,49 @@ async function manifestOf(
 /** A damaged index is derived from the log anew, under the next number. */
 async function openIndex(manifest: Manifest, home: IndexHome, readOnly: boolean): Promise<DocumentIndex> {
   try {
-    return await home.open(manifest.data.index)
+    return await home.open(manifest.data.index, manifest)
   } catch (error) {
     if (readOnly || !(error instanceof IndexCorruptError)) throw error
     return renewIndex(manifest, home)
   }
+}
+
+interface Following {
+  readonly manifest: Manifest
+  readonly home: IndexHome
+  readonly readOnly: boolean
+  readonly onProgress: OpenOptions['onProgress']
+}
+
+/** Has the index follow the log to its head; one that turns out damaged, or knows of more, is derived anew. */
+async function followLog(log: Log, opened: DocumentIndex, following: Following): Promise<DocumentIndex> {
+  const { manifest, home, readOnly, onProgress } = following
+  const options = {
+    flush: !readOnly,
+    onProgress: (progress: IndexProgress) => onProgress?.({ phase: 'index', ...progress }),
+  }
+  let index = opened
+  try {
+    if (index.root.seq > log.head) index = await renewIndex(manifest, home, index)
+    try {
+      await replay(log, index, options)
+    } catch (error) {
+      if (readOnly || !(error instanceof IndexCorruptError)) throw error
+      index = await renewIndex(manifest, home, index)
+      await replay(log, index, options)
+    }
+  } catch (error) {
+    await index.abandon()
+    throw error
+  }
+  log.followed()
+  return index
+}
+
+/** What a crash left of indexes that were replaced. */
+async function removeOthers(manifest: Manifest, home: IndexHome): Promise<void> {
+  for (const generation of await home.found())
+    if (generation !== manifest.data.index) await home.remove(generation)
 }
 
 async function renewIndex(manifest: Manifest, home: IndexHome, old?: DocumentIndex): Promise<DocumentIndex> {
@@ -158,11 +205,12 @@ async function renewIndex(manifest: Manifest, home: IndexHome, old?: DocumentInd
   await home.remove(before + 1)
   await manifest.update(() => ({ index: before + 1 }))
   await home.remove(before)
-  return home.open(before + 1)
+  return home.open(before + 1, manifest)
 }
 
 function housekeeping(context: Context, home: IndexHome, storage: Storage, lock: StorageLock): Housekeeping {
   return {
+    home,
     async close() {
       const ends = [
         () => (context.readOnly ? context.index.abandon() : context.index.close()),
@@ -174,7 +222,5 @@ function housekeeping(context: Context, home: IndexHome, storage: Storage, lock:
       for (const end of ends) await end().catch((error: unknown) => faults.push(error))
       if (faults.length > 0) throw faults[0]
     },
-    verify: (options, queue, settle) => verify(context, home, { queue, settle }, options),
-    indexBytes: () => home.bytes(context.manifest.data.index),
   }
 }

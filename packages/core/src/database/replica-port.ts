@@ -5,6 +5,7 @@ import { type Leaf, leafKey } from '../document/tree.js'
 import type { LogRecord } from '../log/record.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
+import type { IndexKeeper } from './index-keeper.js'
 import { mergeRecords } from './merge.js'
 import { owedCount, owedPage } from './owed.js'
 import type {
@@ -29,17 +30,20 @@ const LEAVES_BYTES = 16 * 1024 * 1024
 export class ReplicaPort implements Replica {
   readonly #context: Context
   readonly #queue: CommitQueue
+  readonly #keeper: IndexKeeper
   readonly #listeners: Set<(position: Position) => void>
   readonly closed: Promise<void>
 
   constructor(
     context: Context,
     queue: CommitQueue,
+    keeper: IndexKeeper,
     listeners: Set<(position: Position) => void>,
     closed: Promise<void>,
   ) {
     this.#context = context
     this.#queue = queue
+    this.#keeper = keeper
     this.#listeners = listeners
     this.closed = closed
   }
@@ -62,7 +66,11 @@ export class ReplicaPort implements Replica {
     return holdsPosition(log.incarnations, log.synced, position)
   }
 
-  async feed(options: FeedOptions): Promise<FeedPage> {
+  feed(options: FeedOptions): Promise<FeedPage> {
+    return this.#keeper.use(() => this.#feed(options))
+  }
+
+  async #feed(options: FeedOptions): Promise<FeedPage> {
     const { log, index } = this.#context
     const until = log.synced
     const budget = options.bytes ?? PAGE_BYTES
@@ -87,8 +95,8 @@ export class ReplicaPort implements Replica {
   }
 
   async missing(leaves: readonly LeafRef[]): Promise<readonly boolean[]> {
-    const { index } = this.#context
-    const entries = await index.lookup([...new Set(leaves.map(({ id }) => id))])
+    const ids = [...new Set(leaves.map(({ id }) => id))]
+    const entries = await this.#keeper.use(() => this.#context.index.lookup(ids))
     await this.#durable()
     return leaves.map((wanted) => {
       const leaf = entries.get(wanted.id)?.leaves.find(isLeaf(wanted))
@@ -97,15 +105,15 @@ export class ReplicaPort implements Replica {
   }
 
   get damage(): number {
-    return this.#context.manifest.data.damage
+    return this.#context.manifest.data.settled ?? 0
   }
 
   owed(options: { readonly after?: string; readonly limit: number }): Promise<OwedPage> {
-    return owedPage(this.#context, options)
+    return this.#keeper.use(() => owedPage(this.#context, options))
   }
 
   owedCount(): Promise<number> {
-    return owedCount(this.#context)
+    return this.#keeper.use(() => owedCount(this.#context))
   }
 
   async reconciled(): Promise<void> {
@@ -117,9 +125,16 @@ export class ReplicaPort implements Replica {
     return mergeRecords(this.#context, this.#queue, records, options)
   }
 
-  async bodies(
+  bodies(
     wanted: readonly LeafRef[],
     options: { readonly whole?: boolean } = {},
+  ): Promise<readonly LogRecord[]> {
+    return this.#keeper.use(() => this.#bodies(wanted, options))
+  }
+
+  async #bodies(
+    wanted: readonly LeafRef[],
+    options: { readonly whole?: boolean },
   ): Promise<readonly LogRecord[]> {
     const entries = await this.#context.index.lookup([...new Set(wanted.map(({ id }) => id))])
     const records: LogRecord[] = []
@@ -133,7 +148,11 @@ export class ReplicaPort implements Replica {
     return records
   }
 
-  async leaves(id: string): Promise<readonly LogRecord[]> {
+  leaves(id: string): Promise<readonly LogRecord[]> {
+    return this.#keeper.use(() => this.#leaves(id))
+  }
+
+  async #leaves(id: string): Promise<readonly LogRecord[]> {
     const { log, index } = this.#context
     const records: LogRecord[] = []
     let bytes = 0
@@ -179,7 +198,8 @@ export class ReplicaPort implements Replica {
     parked?: readonly Parked[],
   ): Promise<void> {
     const kept = parked ?? (await this.#note(key, direction))?.parked ?? []
-    await this.#context.index.setNote(noteName(key, direction), JSON.stringify({ checkpoint, parked: kept }))
+    const text = JSON.stringify({ checkpoint, parked: kept })
+    await this.#keeper.use(() => this.#context.index.setNote(noteName(key, direction), text))
   }
 
   async parked(key: string): Promise<readonly Parked[]> {
@@ -187,7 +207,7 @@ export class ReplicaPort implements Replica {
   }
 
   async #note(key: string, direction: 'push' | 'pull'): Promise<StoredCheckpoint | undefined> {
-    const text = await this.#context.index.note(noteName(key, direction))
+    const text = await this.#keeper.use(() => this.#context.index.note(noteName(key, direction)))
     return text === undefined ? undefined : (JSON.parse(text) as StoredCheckpoint)
   }
 

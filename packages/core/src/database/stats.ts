@@ -1,6 +1,7 @@
 import { toHex } from '../bytes/hex.js'
 import type { LogStats } from '../log/log.js'
 import type { Context } from './context.js'
+import type { IndexProgress } from './index-home.js'
 import { owedCount } from './owed.js'
 import type { VerifyFinding } from './verify.js'
 import { damageOf } from './verify-log.js'
@@ -24,12 +25,18 @@ export interface Stats extends LogStats {
   readonly seq: number
   /** Ids known and the sum of their fingerprints, hex: the same in replicas that know the same. */
   readonly root: { readonly count: number; readonly sum: string }
+  /** How far the index is rebuilt from the log; undefined when it need not be. */
+  readonly rebuilding: IndexProgress | undefined
   /** Bytes of the index on disk, and of all files together. */
   readonly indexBytes: number
   readonly diskBytes: number
 }
 
-export async function statsOf(context: Context, indexBytes: number): Promise<Stats> {
+export async function statsOf(
+  context: Context,
+  indexBytes: number,
+  rebuilding: IndexProgress | undefined,
+): Promise<Stats> {
   const { ids, documents, conflicts, notHeld, sum } = context.index.root
   const log = context.log.stats()
   return {
@@ -43,6 +50,7 @@ export async function statsOf(context: Context, indexBytes: number): Promise<Sta
     doubt: context.manifest.data.doubt === true,
     seq: context.log.head,
     root: { count: ids, sum: toHex(sum) },
+    rebuilding,
     indexBytes,
     diskBytes: log.diskBytes + indexBytes,
   }

@@ -1,15 +1,20 @@
 import { compareBytes } from '../bytes/compare.js'
 import { IndexCorruptError } from '../errors.js'
-import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
-import { type IndexHome, replay } from './index-home.js'
+import type { IndexProgress } from './index-home.js'
+import type { IndexKeeper } from './index-keeper.js'
 import { verifyLogFiles } from './verify-log.js'
+
+/** First the log is read, in bytes; then, where `repair` is asked and needed, the index built from it, in records. */
+export type VerifyProgress =
+  | { readonly phase: 'log'; readonly doneBytes: number; readonly totalBytes: number }
+  | ({ readonly phase: 'index' } & IndexProgress)
 
 export interface VerifyOptions {
   /** Mends what can be mended from what is whole. Default false. Records that cannot be read count as lost either way. */
   readonly repair?: boolean
   readonly signal?: AbortSignal
-  readonly onProgress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void
+  readonly onProgress?: (progress: VerifyProgress) => void
 }
 
 /** Something that is not as it should be. */
@@ -29,52 +34,38 @@ export interface VerifyReport {
   readonly repaired: readonly string[]
 }
 
-/** Reads and checks every byte of the log, then the index against itself and the log's head. */
+/**
+ * Reads and checks every byte of the log, then the index against itself and the log's head. A repair builds the index
+ * anew while reads and writes go on; where its signal fires, the index stays as it was.
+ */
 export async function verify(
   context: Context,
-  home: IndexHome,
-  { queue, settle }: { readonly queue: CommitQueue; readonly settle: () => Promise<void> },
+  keeper: IndexKeeper,
+  settle: () => Promise<void>,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
-  const log = await verifyLogFiles(context, settle, options)
+  const { repair, signal, onProgress } = options
+  const log = await keeper.use(() =>
+    verifyLogFiles(context, settle, {
+      repair,
+      ...(signal && { signal }),
+      onProgress: (progress) => onProgress?.({ phase: 'log', ...progress }),
+    }),
+  )
   const findings = [...log.findings]
   const repaired = [...log.repaired]
-  const fault = await indexFault(context, options.signal)
+  const fault = await keeper.use(() => indexFault(context, signal))
   if (fault !== undefined) {
     findings.push({ file: 'index', fault, ids: [] })
-    if (options.repair && !context.readOnly) {
-      await rebuildIndex(context, home, queue, options)
+    if (repair && !context.readOnly) {
+      await keeper.rebuild({
+        signal,
+        onProgress: (progress) => onProgress?.({ phase: 'index', ...progress }),
+      })
       repaired.push('index')
     }
   }
   return { ok: findings.length === 0, findings, repaired }
-}
-
-/** Builds the next index from the log and puts it in the place of this one. Reads go on meanwhile, writes wait. */
-async function rebuildIndex(
-  context: Context,
-  home: IndexHome,
-  queue: CommitQueue,
-  options: VerifyOptions,
-): Promise<void> {
-  await queue.alone(async () => {
-    const { log, manifest, index: old } = context
-    const generation = manifest.data.index + 1
-    await home.remove(generation)
-    const index = await home.open(generation)
-    try {
-      await replay(log, index, { flush: true, ...(options.signal && { signal: options.signal }) })
-      await index.flush()
-      await manifest.update(() => ({ index: generation }))
-    } catch (error) {
-      await index.abandon()
-      await home.remove(generation)
-      throw error
-    }
-    context.index = index
-    await old.abandon()
-    await home.remove(generation - 1)
-  })
 }
 
 /** Whether the index holds together and agrees with its own count and sum; undefined when it does. */

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { compareUtf8 } from '../bytes/compare.js'
 import type { Leaf } from '../document/tree.js'
 import type { Env } from '../env/env.js'
-import { MynahError, StorageError } from '../errors.js'
+import { MynahError, storageError } from '../errors.js'
 import { checkedValue, parseValue, withChecksum } from './checksum.js'
 import { decodeEntry, decodeHistory, type Entry, encodeEntry, encodeHistory } from './entry.js'
 import { entryId, entryKey, historyKey, historyRange, historySeq, noteKey, rootKey } from './keys.js'
@@ -24,8 +24,10 @@ export interface DocumentIndexOptions {
   readonly store: DerivedStore
   readonly env: Env
   readonly cacheBytes: number
-  /** Resolves when every record up to `seq` is fsynced: only such records are written to the store. */
+  /** Resolves when every record up to `seq` is fsynced, and the store takes writes: only then it gets them. */
   readonly whenSynced: (seq: number) => Promise<void>
+  /** A note written with each batch, for the seq that it follows the log to. */
+  readonly stamp?: (seq: number) => readonly [name: string, text: string]
 }
 
 /** Entries gathered before they are written to the store; a replay after a crash is about as long. */
@@ -44,7 +46,7 @@ export class DocumentIndex {
   readonly #env: Env
   readonly #whenSynced: (seq: number) => Promise<void>
   readonly #cache: LRUCache<string, Entry>
-  readonly #looksUpNow: boolean
+  readonly #stamp: DocumentIndexOptions['stamp']
   #overlay = new Overlay()
   #flushing: Overlay | undefined
   /** What was flushed last, as the overlay had it: newer than the same in the cache. */
@@ -56,8 +58,7 @@ export class DocumentIndex {
   private constructor(options: DocumentIndexOptions, root: Root) {
     this.#store = options.store
     this.#env = options.env
-    // The types do not name this feature yet.
-    this.#looksUpNow = (options.store.supports as { readonly getSync?: boolean }).getSync === true
+    this.#stamp = options.stamp
     this.#whenSynced = options.whenSynced
     this.#overlay.root = root
     this.#cache = new LRUCache({
@@ -78,6 +79,12 @@ export class DocumentIndex {
   /** What the index knows of itself, with what is not written yet. */
   get root(): Root {
     return this.#overlay.root
+  }
+
+  /** Not so while the store is being opened again. */
+  get #looksUpNow(): boolean {
+    // The types do not name this feature yet.
+    return (this.#store.supports as { readonly getSync?: boolean }).getSync === true
   }
 
   /** Commits not yet in the store, in entries. */
@@ -190,7 +197,7 @@ export class DocumentIndex {
       overlay.add(this.#overlay)
       this.#overlay = overlay
       if (error instanceof MynahError) throw error
-      throw new StorageError('the index', 'write', { cause: error })
+      throw storageError('the index', 'write', error)
     } finally {
       this.#flushing = undefined
     }
@@ -208,6 +215,8 @@ export class DocumentIndex {
     for (const [id, rows] of overlay.history) {
       for (const { seq, rev, bodySeq } of rows) await put(historyKey(id, seq), encodeHistory(rev, bodySeq))
     }
+    const [name, text] = this.#stamp?.(overlay.root.seq) ?? []
+    if (name !== undefined) await put(noteKey(name), new TextEncoder().encode(text))
     await put(rootKey, encodeRoot(overlay.root))
     await batch.write({ sync: true } as object)
   }

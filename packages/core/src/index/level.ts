@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AbstractLevel } from 'abstract-level'
 import { Level } from 'level'
@@ -11,6 +11,11 @@ const encodings = { keyEncoding: 'view', valueEncoding: 'view' } as const
 
 /** Bytes of its own log that LevelDB gathers before it sorts them into a table: what a small index takes twice. */
 const WRITE_BUFFER_BYTES = 1024 * 1024
+
+const INDEX_PREFIX = 'index-'
+const INDEX = /^index-[1-9][0-9]{0,8}$/
+/** A name that LevelDB leaves alone. */
+const PROBE = 'probe'
 
 /** LevelDB in a folder of its own. */
 export function openFileLevel(folder: string): DerivedStore {
@@ -43,4 +48,36 @@ export async function fileLevelBytes(folder: string): Promise<number> {
     ),
   )
   return sizes.reduce((sum, size) => sum + size, 0)
+}
+
+/** The numbers of the folders `index-N` at a place. */
+export async function findFileLevels(location: string): Promise<readonly number[]> {
+  const names = await readdir(location).catch(() => [])
+  return names.flatMap((name) => (INDEX.test(name) ? Number(name.slice(INDEX_PREFIX.length)) : []))
+}
+
+/** Whether the disk has room for what LevelDB writes when it opens a folder: its logs anew, as tables, and its manifest. */
+export async function hasRoomForLevel(folder: string): Promise<boolean> {
+  const probe = join(folder, PROBE)
+  try {
+    const names = await readdir(folder)
+    const logs = await Promise.all(
+      names
+        .filter((name) => name.endsWith('.log'))
+        .map(async (name) => (await stat(join(folder, name))).size),
+    )
+    const bytes = new Uint8Array(logs.reduce((sum, size) => sum + size, 2 * WRITE_BUFFER_BYTES))
+    const file = await open(probe, 'w')
+    try {
+      await file.writeFile(bytes)
+      await file.datasync()
+    } finally {
+      await file.close()
+    }
+    return true
+  } catch {
+    return false
+  } finally {
+    await rm(probe, { force: true }).catch(() => undefined)
+  }
 }

@@ -89,8 +89,9 @@ async function logsFault(
     const log = await using(files, name, (file) => readRecordLog(file, BATCH_HEADER_BYTES))
     if (log.fault !== undefined) return `${name}: ${log.fault}`
     for (const { sequence, count } of batchesOf(log)) {
-      const follows =
-        next === undefined ? sequence > newest && sequence <= lastSequence + 1 : sequence === next
+      // A log is left for the next one when it is full: only the first may begin anew.
+      const begins = number === counting[0] && next === undefined
+      const follows = begins ? sequence > newest && sequence <= lastSequence + 1 : sequence === next
       if (!follows) return `${name}: its writes do not follow those before`
       next = sequence + count
     }
