@@ -1,4 +1,4 @@
-import { readable } from '../changes/ancestry.js'
+import { pathOf, readable } from '../changes/ancestry.js'
 import type { Fields } from '../codec/value.js'
 import { conflictsOf, type Leaf, leafKey } from '../document/tree.js'
 import { acceptId } from '../document/validate.js'
@@ -226,7 +226,7 @@ export class Reader {
     return record && record.id === id ? { rev: leaf.rev, body: plain(record), ...about } : undefined
   }
 
-  /** The best leaf that is held, else the newest superseded revision with a body. */
+  /** The best leaf that is held, else the newest superseded revision with a body; nothing that was deleted since. */
   async #newestHeld(id: string): Promise<Found | undefined> {
     const { index, log } = this.#context
     const leaves = (await index.get(id))?.leaves ?? []
@@ -238,11 +238,14 @@ export class Reader {
       if (found) return found
     }
     if (leaves.length === 0) return undefined
+    const deleted = new Set<string>()
+    for (const leaf of leaves.filter((one) => one.deleted))
+      for (const rev of await pathOf(log, index, id, leaf)) deleted.add(rev)
     for (const { seq, bodySeq, rev } of await index.history(id)) {
       const record = await readable(log, bodySeq === 0 ? seq : bodySeq)
       // What was deleted before it was made anew must not come back.
       if (record?.deleted) return undefined
-      if (record?.body !== undefined) return { rev, body: plain(record), ...about }
+      if (record?.body !== undefined && !deleted.has(rev)) return { rev, body: plain(record), ...about }
     }
     return undefined
   }

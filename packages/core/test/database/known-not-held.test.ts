@@ -162,7 +162,8 @@ test('a tombstone behind a live leaf that is not held does not stand for the doc
   await mirror.put({ ...first, n: 2 })
   await tell(mirror, peer)
   expect(await peer.read('a', { freshness: 'local' })).toMatchObject({ current: false, deleted: false })
-  expect(await peer.read('a')).toMatchObject({ doc: first, current: false })
+  expect(await peer.get('a', { freshness: 'local' })).toBeUndefined()
+  await expect(peer.get('a')).rejects.toThrow(UnreachableError)
   // Its put on nothing would conflict, again and again.
   await expect(peer.update('a', () => ({ n: 3 }))).rejects.toThrow(UnreachableError)
   await Promise.all([mirror.close(), peer.close()])
