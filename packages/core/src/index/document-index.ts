@@ -1,15 +1,24 @@
 import { LRUCache } from 'lru-cache'
-import { compareUtf8 } from '../bytes/compare.js'
 import type { Leaf } from '../document/tree.js'
 import type { Env } from '../env/env.js'
 import { MynahError, storageError } from '../errors.js'
-import { checkedValue, parseValue, withChecksum } from './checksum.js'
-import { decodeEntry, decodeHistory, type Entry, encodeEntry, encodeHistory } from './entry.js'
-import { entryId, entryKey, historyKey, historyRange, historySeq, noteKey, rootKey } from './keys.js'
+import { writeBatch } from './batch.js'
+import { parseValue } from './checksum.js'
+import { decodeEntry, type Entry } from './entry.js'
+import { readHistory } from './history.js'
+import { IdleTidy } from './idle-tidy.js'
+import { entryKey, rootKey } from './keys.js'
 import type { DerivedStore } from './level.js'
+import { mergedScan } from './merged-scan.js'
+import { readNote, writeNote } from './notes.js'
 import { type HistoryRow, Overlay } from './overlay.js'
-import { type IdRange, inRange, keyBounds } from './range.js'
-import { decodeRoot, type EntryChange, emptyRoot, encodeRoot, nextRoot, type Root } from './root.js'
+import { encodePage } from './page.js'
+import { loadPages } from './page-load.js'
+import type { PageTable } from './page-table.js'
+import { type Bounds, boundsOf, type IdRange } from './range.js'
+import { type PageSum, type RangeSum, RangeSums } from './range-sums.js'
+import { recount } from './recount.js'
+import { decodeRoot, type EntryChange, emptyRoot, nextRoot, type Root } from './root.js'
 
 /** What one commit changes in the index. */
 export interface IndexCommit {
@@ -26,14 +35,12 @@ export interface DocumentIndexOptions {
   readonly cacheBytes: number
   /** Resolves when every record up to `seq` is fsynced, and the store takes writes: only then it gets them. */
   readonly whenSynced: (seq: number) => Promise<void>
-  /** A note written with each batch, for the seq that it follows the log to. */
+  /** Notes written with each batch, for the seq that it follows the log to. */
   readonly stamp?: (seq: number) => readonly [name: string, text: string]
 }
 
 /** Entries gathered before they are written to the store; a replay after a crash is about as long. */
 const FLUSH_ENTRIES = 8_192
-/** Operations prepared for one write before others get their turn. */
-const SLICE = 512
 /** Up to here single look-ups on the event loop cost less than a call to another thread. */
 const SYNC_LOOKUPS = 32
 
@@ -54,26 +61,34 @@ export class DocumentIndex {
   /** Raised by whatever makes a value that was read from the store old. */
   #version = 0
   #running: Promise<void> | undefined
+  readonly #pages: PageTable
+  readonly #sums: RangeSums
+  readonly #tidy: IdleTidy
 
-  private constructor(options: DocumentIndexOptions, root: Root) {
+  private constructor(options: DocumentIndexOptions, root: Root, pages: PageTable) {
     this.#store = options.store
     this.#env = options.env
     this.#stamp = options.stamp
     this.#whenSynced = options.whenSynced
     this.#overlay.root = root
+    this.#pages = pages
+    this.#sums = new RangeSums(pages, (bounds) => this.#scan(bounds))
+    this.#tidy = new IdleTidy(options.env, this.#sums, () => this.#version)
     this.#cache = new LRUCache({
       maxSize: options.cacheBytes,
       sizeCalculation: (entry, id) => 200 + 2 * id.length + 160 * entry.leaves.length,
     })
   }
 
-  /** @throws IndexCorruptError when the root is damaged */
+  /** @throws IndexCorruptError when the root or a page is damaged, or they do not agree */
   static async open(options: DocumentIndexOptions): Promise<DocumentIndex> {
-    const stored = await options.store.get(rootKey)
-    return new DocumentIndex(
-      options,
-      stored === undefined ? emptyRoot : parseValue(rootKey, stored, decodeRoot),
-    )
+    const { store, env } = options
+    const bytes = await store.get(rootKey)
+    const stored =
+      bytes === undefined ? { root: emptyRoot, salt: undefined } : parseValue(rootKey, bytes, decodeRoot)
+    const index = new DocumentIndex(options, stored.root, await loadPages(store, env, stored))
+    index.#tidy.soon()
+    return index
   }
 
   /** What the index knows of itself, with what is not written yet. */
@@ -102,10 +117,7 @@ export class DocumentIndex {
     )
   }
 
-  /**
-   * The entry where it is to be had without waiting: in RAM, or by a look-up on the event loop; undefined says nothing.
-   * @throws IndexCorruptError
-   */
+  /** The entry where RAM or a look-up on the event loop has it; undefined says nothing. @throws IndexCorruptError */
   getNow(id: string): Entry | undefined {
     const known = this.cached(id)
     if (known || !this.#looksUpNow) return known
@@ -122,7 +134,7 @@ export class DocumentIndex {
     return this.cached(id) ?? (await this.lookup([id])).get(id)
   }
 
-  /** Entries of the ids that have one. @throws IndexCorruptError */
+  /** Entries of the ids that have one. That others have none is checked. @throws IndexCorruptError */
   async lookup(ids: readonly string[]): Promise<Map<string, Entry>> {
     const found = new Map<string, Entry>()
     let missing: string[] = []
@@ -136,6 +148,7 @@ export class DocumentIndex {
       const keys = missing.map(entryKey)
       const values = await this.#read(keys)
       const again: string[] = []
+      const absent: string[] = []
       for (const [i, id] of missing.entries()) {
         // What was applied, or flushed out of the overlay, meanwhile may be newer than what was read.
         if (version !== this.#version) again.push(id)
@@ -143,8 +156,9 @@ export class DocumentIndex {
           const entry = parseValue(keys[i]!, values[i], decodeEntry)
           this.#cache.set(id, entry)
           found.set(id, entry)
-        }
+        } else absent.push(id)
       }
+      if (absent.length > 0) await this.#sums.checkAbsent(absent)
       missing = []
       for (const id of again) {
         const newer = this.cached(id)
@@ -160,11 +174,11 @@ export class DocumentIndex {
     this.#version += 1
     const overlay = this.#overlay
     for (const { id, before, after } of commit.changes) {
-      overlay.entries.set(id, after)
+      overlay.setEntry(id, after)
       if (before) this.#cache.delete(id)
     }
     for (const { id, leaf } of commit.superseded) overlay.addHistory(id, leaf)
-    overlay.root = nextRoot(overlay.root, commit.changes, commit.seq)
+    overlay.root = nextRoot(overlay.root, commit.changes, commit.seq, (print) => this.#pages.change(print))
   }
 
   /** Whether so much has gathered that a flush is due. */
@@ -176,7 +190,7 @@ export class DocumentIndex {
   async flush(): Promise<void> {
     await this.#running?.catch(() => undefined)
     if (this.#running) return this.flush()
-    if (this.#overlay.entries.size === 0) return
+    if (this.#overlay.entries.size === 0 && !this.#pages.dirty) return
     this.#running = this.#flush().finally(() => {
       this.#running = undefined
     })
@@ -188,12 +202,17 @@ export class DocumentIndex {
     this.#overlay = new Overlay()
     this.#overlay.root = overlay.root
     this.#flushing = overlay
+    // As of this turn: what is applied meanwhile belongs to the next batch.
+    const pages = new Map([...this.#pages.takeTouched()].map((page) => [page.first, encodePage(page)]))
     try {
       await this.#whenSynced(overlay.root.seq)
-      await this.#write(overlay)
+      const note = this.#stamp?.(overlay.root.seq)
+      await writeBatch(this.#store, this.#env, { overlay, pages, salt: this.#pages.salt, note })
       this.#recent = overlay.entries
       this.#version += 1
+      this.#tidy.soon()
     } catch (error) {
+      this.#pages.touch(pages.keys())
       overlay.add(this.#overlay)
       this.#overlay = overlay
       if (error instanceof MynahError) throw error
@@ -203,102 +222,69 @@ export class DocumentIndex {
     }
   }
 
-  async #write(overlay: Overlay): Promise<void> {
-    const batch = this.#store.batch()
-    let count = 0
-    const put = (key: Uint8Array, value: Uint8Array): Promise<void> | undefined => {
-      batch.put(key, withChecksum(key, value))
-      count += 1
-      return count % SLICE === 0 ? this.#env.yield() : undefined
-    }
-    for (const [id, entry] of overlay.entries) await put(entryKey(id), encodeEntry(entry))
-    for (const [id, rows] of overlay.history) {
-      for (const { seq, rev, bodySeq } of rows) await put(historyKey(id, seq), encodeHistory(rev, bodySeq))
-    }
-    const [name, text] = this.#stamp?.(overlay.root.seq) ?? []
-    if (name !== undefined) await put(noteKey(name), new TextEncoder().encode(text))
-    await put(rootKey, encodeRoot(overlay.root))
-    await batch.write({ sync: true } as object)
-  }
-
   /** Superseded revisions of a document that have records of their own, the newest first. @throws IndexCorruptError */
-  async history(id: string): Promise<HistoryRow[]> {
-    const rows = new Map<number, HistoryRow>()
-    const inRam = [this.#flushing?.history.get(id), this.#overlay.history.get(id)].flatMap(
-      (some) => some ?? [],
-    )
-    for await (const [key, value] of this.#store.iterator(historyRange(id))) {
-      const seq = historySeq(key)
-      rows.set(seq, { seq, ...parseValue(key, value, decodeHistory) })
-    }
-    for (const row of inRam) rows.set(row.seq, row)
-    return [...rows.values()].sort((a, b) => b.seq - a.seq)
+  history(id: string): Promise<HistoryRow[]> {
+    return readHistory(this.#store, this.#overlays, id)
   }
 
   /** Entries in order of the ids' UTF-8 bytes, as they are when the iteration begins. @throws IndexCorruptError */
   async *range(range: IdRange, reverse = false): AsyncGenerator<[string, Entry]> {
-    const sign = reverse ? -1 : 1
-    // The iterator sees the store as of now, so both must be taken in one turn.
-    const newer = new Map([...(this.#flushing?.entries ?? []), ...this.#overlay.entries])
-    const iterator = this.#store.iterator({ ...keyBounds(range), reverse })
-    const fresh = [...newer.keys()]
-      .filter((id) => inRange(id, range))
-      .sort((a, b) => sign * compareUtf8(a, b))
-    let next = 0
-    try {
-      for await (const [key, value] of iterator) {
-        const id = entryId(key)
-        while (next < fresh.length && sign * compareUtf8(fresh[next]!, id) < 0) {
-          const earlier = fresh[next++]!
-          yield [earlier, newer.get(earlier)!]
-        }
-        if (fresh[next] === id) {
-          next += 1
-          yield [id, newer.get(id)!]
-        } else yield [id, parseValue(key, value, decodeEntry)]
-      }
-      for (; next < fresh.length; next++) yield [fresh[next]!, newer.get(fresh[next]!)!]
-    } finally {
-      await iterator.close()
-    }
+    const bounds = boundsOf(range)
+    yield* this.#sums.checked(this.#scan(bounds, reverse), bounds, reverse)
+  }
+
+  /** Count and sum of the ids in a range, with what is not written yet. @throws IndexCorruptError */
+  sum(range: IdRange): Promise<RangeSum> {
+    return this.#sums.sum(boundsOf(range))
+  }
+
+  /** The pages that hold a range, in order; the first and the last may reach beyond it. @throws IndexCorruptError */
+  pages(range: IdRange): AsyncGenerator<PageSum> {
+    return this.#sums.pages(boundsOf(range))
+  }
+
+  #scan(bounds: Bounds, reverse = false): AsyncGenerator<[string, Entry]> {
+    return mergedScan(this.#store, this.#overlays, bounds, reverse)
+  }
+
+  /** What the store does not have yet, the older first. */
+  get #overlays(): Overlay[] {
+    return this.#flushing ? [this.#flushing, this.#overlay] : [this.#overlay]
   }
 
   /** A small named text, durable when `setNote` resolves; undefined when there is none, or it is damaged. */
-  async note(name: string): Promise<string | undefined> {
-    const key = noteKey(name)
-    const stored = await this.#store.get(key)
-    const value = stored && checkedValue(key, stored)
-    return value && new TextDecoder().decode(value)
+  note(name: string): Promise<string | undefined> {
+    return readNote(this.#store, name)
   }
 
-  async setNote(name: string, text: string): Promise<void> {
-    const key = noteKey(name)
-    await this.#store.put(key, withChecksum(key, new TextEncoder().encode(text)), { sync: true } as object)
+  setNote(name: string, text: string): Promise<void> {
+    return writeNote(this.#store, name, text)
   }
 
   /** Counts and sum computed from every entry, each checked, and those kept at the time. @throws IndexCorruptError */
   async recount(signal?: AbortSignal): Promise<{ readonly counted: Root; readonly kept: Root }> {
-    let counted = emptyRoot
-    // The iteration begins in this turn, so that it sees just what this root counts.
+    // The scan begins in this turn, so that it sees just what this root and the pages count.
     const kept = this.root
-    for await (const [id, after] of this.range({})) {
-      signal?.throwIfAborted()
-      counted = nextRoot(counted, [{ id, before: undefined, after }], kept.seq)
-    }
-    return { counted, kept }
+    const rows = this.#scan(boundsOf({}))
+    return { counted: await recount(this.#pages, rows, kept, signal), kept }
   }
 
   async close(): Promise<void> {
     try {
       await this.flush()
     } finally {
-      await this.#store.close()
+      await this.#end()
     }
   }
 
   /** Closes without writing what has gathered: the log has it. */
   async abandon(): Promise<void> {
     await this.#running?.catch(() => undefined)
+    await this.#end()
+  }
+
+  async #end(): Promise<void> {
+    this.#tidy.close()
     await this.#store.close()
   }
 

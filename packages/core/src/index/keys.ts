@@ -7,12 +7,14 @@ import { ByteWriter } from '../bytes/byte-writer.js'
  *   1  id                          the document's entry
  *   2  id, 0x00, seq (8 bytes)     a superseded revision and where its body is; ids hold no control characters
  *   3  name                        checkpoints and what is parked beside them
+ *   4  id                          the page that begins at the id
  *
  * Every value ends with the CRC-32 of key and value: 4 bytes, big-endian.
  */
 const ENTRY = 1
 const HISTORY = 2
 const NOTE = 3
+const PAGE = 4
 
 const writer = new ByteWriter()
 
@@ -53,9 +55,16 @@ export function noteKey(name: string): Uint8Array {
   return textKey(NOTE, name)
 }
 
+export function pageKey(first: string): Uint8Array {
+  return textKey(PAGE, first)
+}
+
+/** All page keys. */
+export const pageBounds = { gte: Uint8Array.of(PAGE), lt: Uint8Array.of(PAGE + 1) } as const
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The id of an entry key. */
+/** The id of an entry's or a page's key. */
 export function entryId(key: Uint8Array): string {
   return decoder.decode(key.subarray(1))
 }

@@ -1,4 +1,6 @@
+import { compareUtf8 } from '../bytes/compare.js'
 import type { Entry } from './entry.js'
+import { type Bounds, firstFrom } from './range.js'
 import { emptyRoot, type Root } from './root.js'
 
 /** Where a superseded revision has its record. */
@@ -9,11 +11,38 @@ export interface HistoryRow {
   readonly bodySeq: number
 }
 
+/** Up to here ids are put in their places one by one rather than sorted with all others. */
+const FEW = 64
+
 /** What the index has taken and the store does not have yet. */
 export class Overlay {
-  readonly entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, Entry>()
+  /** Ids in order, and those that came since they were put in order. */
+  #sorted: string[] = []
+  #unsorted: string[] = []
   readonly history = new Map<string, HistoryRow[]>()
   root: Root = emptyRoot
+
+  get entries(): ReadonlyMap<string, Entry> {
+    return this.#entries
+  }
+
+  setEntry(id: string, entry: Entry): void {
+    const before = this.#entries.size
+    this.#entries.set(id, entry)
+    if (this.#entries.size > before) this.#unsorted.push(id)
+  }
+
+  /** The ids within the bounds, in order. What it costs follows what came since the last call, and what it finds. */
+  within({ from, to }: Bounds): string[] {
+    if (this.#unsorted.length <= FEW) {
+      for (const id of this.#unsorted) this.#sorted.splice(firstFrom(this.#sorted, id), 0, id)
+    } else this.#sorted = [...this.#sorted, ...this.#unsorted].sort(compareUtf8)
+    this.#unsorted = []
+    const start = firstFrom(this.#sorted, from)
+    const end = to === undefined ? this.#sorted.length : firstFrom(this.#sorted, to)
+    return this.#sorted.slice(start, end)
+  }
 
   addHistory(id: string, { seq, rev, bodySeq }: HistoryRow): void {
     const row = { seq, rev, bodySeq }
@@ -24,7 +53,7 @@ export class Overlay {
 
   /** Takes what is newer on top. */
   add(newer: Overlay): void {
-    for (const [id, entry] of newer.entries) this.entries.set(id, entry)
+    for (const [id, entry] of newer.entries) this.setEntry(id, entry)
     for (const [id, rows] of newer.history) for (const row of rows) this.addHistory(id, row)
     this.root = newer.root
   }

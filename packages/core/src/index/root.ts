@@ -1,7 +1,9 @@
 import { ByteReader, MalformedBytes } from '../bytes/byte-reader.js'
 import { ByteWriter } from '../bytes/byte-writer.js'
+import { SALT_BYTES } from './border.js'
 import type { Entry } from './entry.js'
 import { addFingerprint, fingerprint, subtractFingerprint } from './fingerprint.js'
+import { changeSeq, type Print } from './tally.js'
 
 /** What the index knows of itself: how far it follows the log, and counts and a sum over all entries. */
 export interface Root {
@@ -28,21 +30,32 @@ export const emptyRoot: Root = {
   sum: new Uint8Array(32),
 }
 
-const VERSION = 1
+const VERSION = 2
+/** Before there were pages: without a salt. */
+const VERSION_1 = 1
 
-/** Layout: version (1 byte), the five counts as varints, the sum (32 bytes). */
-export function encodeRoot(root: Root): Uint8Array {
+/** The root as it is stored. */
+export interface StoredRoot {
+  readonly root: Root
+  /** Under which ids are hashed to find where pages begin; undefined in version 1, which had no pages. */
+  readonly salt: Uint8Array | undefined
+}
+
+/** Layout: version (1 byte), the five counts as varints, the sum (32 bytes), the salt (8 bytes). */
+export function encodeRoot(root: Root, salt: Uint8Array): Uint8Array {
   const writer = new ByteWriter(64)
   writer.u8(VERSION)
   for (const count of [root.seq, root.ids, root.documents, root.conflicts, root.notHeld]) writer.varint(count)
   writer.raw(root.sum)
+  writer.raw(salt)
   return writer.finish()
 }
 
 /** @throws MalformedBytes */
-export function decodeRoot(bytes: Uint8Array): Root {
+export function decodeRoot(bytes: Uint8Array): StoredRoot {
   const reader = new ByteReader(bytes)
-  if (reader.u8() !== VERSION) throw new MalformedBytes('unknown version of the root')
+  const version = reader.u8()
+  if (version !== VERSION && version !== VERSION_1) throw new MalformedBytes('unknown version of the root')
   const root = {
     seq: reader.varint(),
     ids: reader.varint(),
@@ -51,8 +64,9 @@ export function decodeRoot(bytes: Uint8Array): Root {
     notHeld: reader.varint(),
     sum: reader.raw(32).slice(),
   }
+  const salt = version === VERSION ? reader.raw(SALT_BYTES).slice() : undefined
   reader.end()
-  return root
+  return { root, salt }
 }
 
 /** One document's entry before and after a commit. */
@@ -62,25 +76,34 @@ export interface EntryChange {
   readonly after: Entry
 }
 
-/** The root after entries changed and the index follows the log up to `seq`. */
-export function nextRoot(root: Root, changes: Iterable<EntryChange>, seq: number): Root {
+/** The root after entries changed and the index follows the log up to `seq`; `onPrint` is told each fingerprint. */
+export function nextRoot(
+  root: Root,
+  changes: Iterable<EntryChange>,
+  seq: number,
+  onPrint?: (print: Print) => void,
+): Root {
   let { ids, documents, conflicts, notHeld } = root
   const sum = root.sum.slice()
   for (const { id, before, after } of changes) {
+    let old: Uint8Array | undefined
     if (before) {
       const tally = tallyOf(before)
       ids -= 1
       documents -= tally.document
       conflicts -= tally.conflict
       notHeld -= tally.notHeld
-      subtractFingerprint(sum, fingerprint(id, before.leaves))
+      old = fingerprint(id, before.leaves)
+      subtractFingerprint(sum, old)
     }
     const tally = tallyOf(after)
     ids += 1
     documents += tally.document
     conflicts += tally.conflict
     notHeld += tally.notHeld
-    addFingerprint(sum, fingerprint(id, after.leaves))
+    const print = fingerprint(id, after.leaves)
+    addFingerprint(sum, print)
+    onPrint?.({ id, before: old, after: print, seq: changeSeq(after.leaves) })
   }
   return { seq, ids, documents, conflicts, notHeld, sum }
 }

@@ -11,7 +11,7 @@ import { DocumentIndex, type IndexCommit } from '../../src/index/document-index.
 import type { Entry } from '../../src/index/entry.js'
 import { entryKey, rootKey } from '../../src/index/keys.js'
 import { type DerivedStore, openFileLevel, openMemoryLevel } from '../../src/index/level.js'
-import { type IdRange, inRange } from '../../src/index/range.js'
+import type { IdRange } from '../../src/index/range.js'
 
 let folder: string
 beforeAll(async () => {
@@ -40,6 +40,16 @@ const range: fc.Arbitrary<IdRange> = fc.record(
   { prefix: fc.constantFrom('', 'a', '😀', 'a/'), gt: id, gte: id, lt: id, lte: id },
   { requiredKeys: [] },
 )
+
+function inRange(id: string, range: IdRange): boolean {
+  return (
+    id.startsWith(range.prefix ?? '') &&
+    (range.gt === undefined || compareUtf8(id, range.gt) > 0) &&
+    (range.gte === undefined || compareUtf8(id, range.gte) >= 0) &&
+    (range.lt === undefined || compareUtf8(id, range.lt) < 0) &&
+    (range.lte === undefined || compareUtf8(id, range.lte) <= 0)
+  )
+}
 
 async function everything(
   index: DocumentIndex,

@@ -1,0 +1,219 @@
+import { compareUtf8 } from '../bytes/compare.js'
+import { isBorder } from './border.js'
+import { newPage, type Page } from './page.js'
+import { addPrint, addTally, copyTally, emptyTally, type Print, subtractTally, type Tally } from './tally.js'
+
+/** Pages under one sum of the level above. */
+const BLOCK_PAGES = 128
+
+/** Consecutive pages and, when it was asked for since they changed, their sum. */
+interface Block {
+  readonly pages: Page[]
+  total: Tally | undefined
+}
+
+/** What a range of ids is made of: whole pages, added up, and at most two parts of pages. */
+export interface Cover {
+  readonly whole: Tally
+  /** Where each begins, and ends before; undefined: at the end of all. */
+  readonly parts: readonly { readonly from: string; readonly to: string | undefined }[]
+}
+
+/**
+ * All pages in order, in RAM, some 150 bytes each, with a level of sums above them. Follows every change at once.
+ *
+ * A page begins at '' and at each id that is a border. An id that arrives at its page's seam cuts it there at once;
+ * elsewhere the page stays in one, marked as uncut, until a scan of it finds where the ids lie: what many inserts out
+ * of order would pay over and over is paid once, by whoever first needs it.
+ */
+export class PageTable {
+  readonly salt: Uint8Array
+  readonly #blocks: Block[] = []
+  /** Pages that differ from what was written last. */
+  #touched = new Set<Page>()
+  /** The page that changed last, its block and its end: the next change is often there. */
+  #last: { readonly page: Page; readonly block: Block; readonly end: string | undefined } | undefined
+
+  /** `pages` in order, the first of them beginning at ''; none: a page without ids. */
+  constructor(salt: Uint8Array, pages: readonly Page[]) {
+    this.salt = salt
+    const all = pages.length === 0 ? [newPage('')] : pages
+    for (let i = 0; i < all.length; i += BLOCK_PAGES) {
+      this.#blocks.push({ pages: all.slice(i, i + BLOCK_PAGES), total: undefined })
+    }
+  }
+
+  /** Whether there is something to write. */
+  get dirty(): boolean {
+    return this.#touched.size > 0
+  }
+
+  /** The pages that are to be written, which then count as written. */
+  takeTouched(): Set<Page> {
+    const touched = this.#touched
+    this.#touched = new Set()
+    return touched
+  }
+
+  /** Marks pages as not written, by the ids at which they begin. */
+  touch(firsts: Iterable<string>): void {
+    for (const first of firsts) this.#touched.add(this.find(first))
+  }
+
+  /** The page that an id lies in, or would. */
+  find(id: string): Page {
+    return this.#locate(id).page
+  }
+
+  /** All pages that hold, or would hold, ids from `from` to before `to`, in order; also while they change. */
+  *between(from = '', to?: string): Generator<Page> {
+    for (let page: Page | undefined = this.find(from); page; page = this.#after(page)) {
+      if (to !== undefined && compareUtf8(page.first, to) >= 0) return
+      yield page
+    }
+  }
+
+  /** Where the page ends: before this id; undefined at the end of all. */
+  end(page: Page): string | undefined {
+    return this.#locate(page.first).end
+  }
+
+  /** Takes a change into the page that it concerns. */
+  change(print: Print): void {
+    const { id } = print
+    const { page, block } = this.#locate(id)
+    block.total = undefined
+    page.late?.push(print)
+    this.#touched.add(page)
+    addPrint(page, print)
+    const { seam } = page
+    const isNew = print.before === undefined
+    if (seam && (id === seam.next || (seam.next !== undefined && compareUtf8(id, seam.next) > 0))) {
+      addPrint(seam.behind, print)
+      if (isNew && isBorder(this.salt, id)) page.uncut = true
+    } else if (isNew) {
+      const border = isBorder(this.salt, id)
+      if (seam === undefined || compareUtf8(id, seam.at) <= 0 || page.late) page.uncut ||= border
+      else if (border) return this.#cutAtSeam(page, print)
+      if (seam && compareUtf8(id, seam.at) > 0) seam.at = id
+    }
+  }
+
+  /** A scan of a page ended: puts what it found in its place, then what changed meanwhile. */
+  replace(page: Page, parts: readonly Page[]): void {
+    const late = page.late ?? []
+    const { block } = this.#locate(page.first)
+    block.pages.splice(block.pages.indexOf(page), 1)
+    this.#touched.delete(page)
+    for (const part of parts) this.#insert(block, part)
+    this.#settleBlock(block)
+    for (const print of late) this.change(print)
+  }
+
+  /** What lies from `from` to before `to`. */
+  cover(from: string, to: string | undefined): Cover {
+    const whole = emptyTally()
+    if (to !== undefined && compareUtf8(from, to) >= 0) return { whole, parts: [] }
+    const left = this.#locate(from)
+    const right = to === undefined ? undefined : this.find(to)
+    const cutsLeft = left.page.first !== from
+    const cutsRight = right !== undefined && right.first !== to
+    if (right === left.page && (cutsLeft || cutsRight)) return { whole, parts: [{ from, to }] }
+    const start = cutsLeft ? left.end : from
+    if (start !== undefined) this.#addWhole(whole, start, right?.first)
+    return {
+      whole,
+      parts: [
+        ...(cutsLeft ? [{ from, to: left.end }] : []),
+        ...(cutsRight ? [{ from: right.first, to }] : []),
+      ],
+    }
+  }
+
+  /** Adds up the pages from the one that begins at `from` to before the one that begins at `to`. */
+  #addWhole(whole: Tally, from: string, to: string | undefined): void {
+    const inside = (page: Page) =>
+      compareUtf8(page.first, from) >= 0 && (to === undefined || compareUtf8(page.first, to) < 0)
+    for (const block of this.#blocks) {
+      if (inside(block.pages[0]!) && inside(block.pages.at(-1)!)) addTally(whole, totalOf(block))
+      else for (const page of block.pages) if (inside(page)) addTally(whole, page)
+    }
+  }
+
+  #cutAtSeam(page: Page, print: Print): void {
+    const { behind, next } = page.seam!
+    const { block } = this.#locate(page.first)
+    const cut: Page = {
+      ...copyTally(behind),
+      first: print.id,
+      uncut: page.uncut && behind.ids > 0,
+      checked: page.checked,
+      seam: { at: print.id, next, behind },
+      late: undefined,
+    }
+    addPrint(cut, print)
+    subtractTally(page, cut)
+    page.seam = undefined
+    this.#insert(block, cut)
+    this.#settleBlock(block)
+  }
+
+  #insert(block: Block, page: Page): void {
+    const { pages } = block
+    let at = pages.length
+    while (at > 0 && compareUtf8(pages[at - 1]!.first, page.first) > 0) at -= 1
+    pages.splice(at, 0, page)
+    this.#touched.add(page)
+  }
+
+  /** Cuts a block that has grown too long; forgets what was remembered of it. */
+  #settleBlock(block: Block): void {
+    block.total = undefined
+    this.#last = undefined
+    while (block.pages.length > 2 * BLOCK_PAGES) {
+      const pages = block.pages.splice(-BLOCK_PAGES)
+      this.#blocks.splice(this.#blocks.indexOf(block) + 1, 0, { pages, total: undefined })
+    }
+  }
+
+  #after(page: Page): Page | undefined {
+    const end = this.end(page)
+    return end === undefined ? undefined : this.find(end)
+  }
+
+  #locate(id: string): { readonly page: Page; readonly block: Block; readonly end: string | undefined } {
+    const last = this.#last
+    if (
+      last &&
+      compareUtf8(last.page.first, id) <= 0 &&
+      (last.end === undefined || compareUtf8(id, last.end) < 0)
+    )
+      return last
+    const at = lastUpTo(this.#blocks, id, (block) => block.pages[0]!.first)
+    const block = this.#blocks[at]!
+    const inBlock = lastUpTo(block.pages, id, (page) => page.first)
+    const end = block.pages[inBlock + 1]?.first ?? this.#blocks[at + 1]?.pages[0]?.first
+    this.#last = { page: block.pages[inBlock]!, block, end }
+    return this.#last
+  }
+}
+
+function totalOf(block: Block): Tally {
+  if (block.total === undefined) {
+    block.total = emptyTally()
+    for (const page of block.pages) addTally(block.total, page)
+  }
+  return block.total
+}
+
+/** The place of the last item whose name is not behind `id`; the first item's never is. */
+function lastUpTo<T>(items: readonly T[], id: string, nameOf: (item: T) => string): number {
+  let low = 0
+  let high = items.length
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1
+    if (compareUtf8(nameOf(items[middle]!), id) <= 0) low = middle
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,192 @@
+import { compareUtf8 } from '../bytes/compare.js'
+import { IndexCorruptError } from '../errors.js'
+import { isBorder } from './border.js'
+import type { Entry } from './entry.js'
+import { fingerprint } from './fingerprint.js'
+import { newPage, type Page } from './page.js'
+import type { PageTable } from './page-table.js'
+import type { Bounds } from './range.js'
+import {
+  addPrint,
+  addTally,
+  changeSeq,
+  copyTally,
+  emptyTally,
+  type Print,
+  sameTally,
+  type Tally,
+} from './tally.js'
+
+/** Count and sum of fingerprints mod 2^256 (32 bytes, big-endian) of all ids in a range. */
+export interface RangeSum {
+  readonly count: number
+  readonly sum: Uint8Array
+}
+
+/** One page: the ids from `from` to before `to` (undefined: to the end). */
+export interface PageSum extends Bounds, RangeSum {
+  /** No document in it changed after this seq. */
+  readonly seq: number
+}
+
+/** Opens a scan of entries in order, as they are in the turn of the call. */
+type Scan = (bounds: Bounds) => AsyncIterable<readonly [string, Entry]>
+
+/** A miss checks pages of up to this many ids at once; larger ones, left by many inserts out of order, when idle. */
+const CHECKED_IDS = 8_192
+
+/** Sums over ranges of ids, and the checks that no entry has vanished: pages against the entries that they stand for. */
+export class RangeSums {
+  readonly #pages: PageTable
+  readonly #scan: Scan
+  readonly #running = new Map<Page, Promise<void>>()
+  /** What was found when nobody asked. */
+  #fault: IndexCorruptError | undefined
+
+  constructor(pages: PageTable, scan: Scan) {
+    this.#pages = pages
+    this.#scan = scan
+  }
+
+  /** @throws IndexCorruptError */
+  async sum({ from, to }: Bounds): Promise<RangeSum> {
+    for (const end of to === undefined ? [from] : [from, to]) {
+      const page = this.#pages.find(end)
+      if (page.first !== end && (page.uncut || !page.checked)) await this.#settle(page)
+    }
+    const { whole, parts } = this.#pages.cover(from, to)
+    // All scans begin in this turn, so that they see just what the whole pages count.
+    for (const part of await Promise.all(parts.map((bounds) => tallyOf(this.#scan(bounds))))) {
+      addTally(whole, part)
+    }
+    return { count: whole.ids, sum: whole.sum }
+  }
+
+  /** The pages that overlap the bounds, in order, each as it is when it is reached. @throws IndexCorruptError */
+  async *pages({ from, to }: Bounds): AsyncGenerator<PageSum> {
+    for (const page of this.#pages.between(from, to)) {
+      if (page.uncut || !page.checked) await this.#settle(page)
+      const { first, ids: count, sum, seq } = this.#pages.find(page.first)
+      yield { from: first, to: this.#pages.end(page), count, sum: sum.slice(), seq }
+    }
+  }
+
+  /** Before these ids are called absent: checks their pages, each once. @throws IndexCorruptError */
+  async checkAbsent(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      const page = this.#pages.find(id)
+      if (page.checked) continue
+      if (this.#fault) throw this.#fault
+      if (page.ids <= CHECKED_IDS) await this.#settle(page, id)
+    }
+  }
+
+  /** The rows of a scan, each only after its page was checked, and the end after all were. @throws IndexCorruptError */
+  async *checked(
+    rows: AsyncIterable<[string, Entry]>,
+    { from, to }: Bounds,
+    reverse: boolean,
+  ): AsyncGenerator<[string, Entry]> {
+    // What lies before `low`, or in reverse from `high` on, is checked.
+    let low: string | undefined = from
+    let high = to
+    for await (const row of rows) {
+      const [id] = row
+      if (reverse && (high === undefined || compareUtf8(id, high) < 0)) {
+        await this.#check(id, high)
+        high = this.#pages.find(id).first
+      } else if (!reverse && low !== undefined && compareUtf8(id, low) >= 0) {
+        await this.#check(low, `${id}\0`)
+        low = this.#pages.end(this.#pages.find(id))
+      }
+      yield row
+    }
+    if (low !== undefined) await this.#check(low, high)
+  }
+
+  async #check(from: string, to: string | undefined): Promise<void> {
+    for (const page of this.#pages.between(from, to)) if (!page.checked) await this.#settle(page)
+  }
+
+  /** Cuts and checks pages that grew large, until none is left or `goOn` says no; tells whether it came to the end. */
+  async tidy(goOn: () => boolean): Promise<boolean> {
+    for (const page of this.#pages.between()) {
+      if (!goOn()) return false
+      try {
+        if (page.uncut) await this.#settle(page)
+      } catch (error) {
+        if (!(error instanceof IndexCorruptError)) return true
+        this.#fault = error
+      }
+    }
+    return true
+  }
+
+  /** Scans a page once for all who ask meanwhile; `near` is where an id may soon be inserted. */
+  #settle(page: Page, near?: string): Promise<void> {
+    const running = this.#running.get(page)
+    if (running) return running
+    const scan = this.#scanPage(page, near).finally(() => this.#running.delete(page))
+    this.#running.set(page, scan)
+    return scan
+  }
+
+  async #scanPage(page: Page, near: string | undefined): Promise<void> {
+    const kept = copyTally(page)
+    page.late = []
+    try {
+      const bounds = { from: page.first, to: this.#pages.end(page) }
+      const parts = await cutPages(this.#scan(bounds), page.first, this.#pages.salt, near)
+      const counted = emptyTally()
+      for (const part of parts) addTally(counted, part)
+      if (!sameTally(kept, counted)) throw disagreement([page.first])
+      this.#pages.replace(page, parts)
+    } finally {
+      page.late = undefined
+    }
+  }
+}
+
+/** What tells that pages are not what their entries add up to. */
+export function disagreement(firsts: readonly string[]): IndexCorruptError {
+  const some = firsts.slice(0, 3).map((first) => (first === '' ? 'the start' : JSON.stringify(first)))
+  const more = firsts.length > some.length ? ` and ${firsts.length - some.length} more` : ''
+  return new IndexCorruptError(
+    `entries do not agree with count and sum of the page from ${some.join(', ')}${more}`,
+  )
+}
+
+async function tallyOf(rows: AsyncIterable<readonly [string, Entry]>): Promise<Tally> {
+  const tally = emptyTally()
+  for await (const row of rows) addPrint(tally, printOf(row))
+  return tally
+}
+
+function printOf([id, { leaves }]: readonly [string, Entry]): Print {
+  return { id, before: undefined, after: fingerprint(id, leaves), seq: changeSeq(leaves) }
+}
+
+/** Entries in order as pages, the first beginning at `first`; the seam before `near`, or where a page ends before it. */
+export async function cutPages(
+  rows: AsyncIterable<readonly [string, Entry]>,
+  first: string,
+  salt: Uint8Array,
+  near?: string,
+): Promise<Page[]> {
+  let page = newPage(first)
+  const pages = [page]
+  for await (const row of rows) {
+    const print = printOf(row)
+    if (print.id !== first && isBorder(salt, print.id)) {
+      page = newPage(print.id)
+      pages.push(page)
+    }
+    addPrint(page, print)
+    const isBehind =
+      near !== undefined && compareUtf8(page.first, near) < 0 && compareUtf8(print.id, near) >= 0
+    const { at, next = print.id, behind } = page.seam!
+    if (isBehind) addPrint(behind, print)
+    page.seam = isBehind ? { at, next, behind } : { at: print.id, next: undefined, behind }
+  }
+  return pages
+}
