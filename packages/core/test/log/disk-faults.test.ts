@@ -73,13 +73,6 @@ sweep('… where the index fails', { kinds: ['level-write', 'level-open'], wrong
 sweep('… where any file fails', { kinds: [...writes, 'sync', 'read', 'list', 'level-write'], wrong: 4 })
 sweep('… where the disk is full again and again', { full: true })
 sweep('relaxed writes survive kills', { ends: ['kill'], open: { durability: 'relaxed' } })
-sweep('… where syncs fail', {
-  ends: ['kill'],
-  open: { durability: 'relaxed' },
-  kinds: ['sync'],
-  wrong: 15,
-})
-
 test('an empty group that a kill left unsynced is no damage when the power goes later', async () => {
   for (let seed = 0; seed < 20; seed++) {
     let closing = false
