@@ -3,6 +3,7 @@ import { decodeRecords, type LeafRef, type LogRecord, type Position } from '@myn
 import PQueue from 'p-queue'
 import { unlessAborted } from './deferred.js'
 import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from './errors.js'
+import { linkedSignal } from './linked-signal.js'
 import { LiveLines } from './live-lines.js'
 import { databaseOf } from './mirror-address.js'
 import { checksumText } from './protocol/checksum.js'
@@ -155,7 +156,16 @@ export class MirrorClient {
    * The mirror's position now and after each of its commits; undefined for each sign of life in between. Without end,
    * but for a failure or the signal, which is also the way to leave it while it waits.
    */
-  async *live(signal: AbortSignal): AsyncGenerator<Position | undefined, never> {
+  async *live(followed: AbortSignal): AsyncGenerator<Position | undefined, never> {
+    const { signal, release } = linkedSignal(followed)
+    try {
+      return yield* this.#live(signal)
+    } finally {
+      release()
+    }
+  }
+
+  async *#live(signal: AbortSignal): AsyncGenerator<Position | undefined, never> {
     const request = this.#request({ method: 'GET', path: subpaths.live, signal, answerType: mediaTypes.live })
     const stream = await this.#reached(signal, () => this.#options.transport.stream(request))
     if (stream.status !== 200 || !isType(stream.headers, mediaTypes.live)) {
@@ -191,10 +201,9 @@ export class MirrorClient {
 
   async #call(call: Call): Promise<TransportAnswer> {
     const request = this.#request(call)
-    const answer = await this.#queue.add(
-      () => this.#reached(call.signal, () => this.#options.transport.request(request)),
-      { priority: call.priority ?? priorities.background },
-    )
+    const answer = await this.#queue.add(() => this.#ask(request), {
+      priority: call.priority ?? priorities.background,
+    })
     this.#options.onTraffic(call.body?.length ?? 0, answer.body.length)
     const isEmpty = answer.status === 204 && call.answerType === mediaTypes.shard
     if (!isEmpty && answer.status !== 200 && answer.status !== 201) throw this.#failure(answer)
@@ -203,6 +212,15 @@ export class MirrorClient {
     if (answer.headers[headers.checksum] !== checksumText(answer.headers, answer.body))
       throw this.#garbled(answer, 'not as a mirror sent it: its checksum is another')
     return answer
+  }
+
+  async #ask(request: TransportRequest): Promise<TransportAnswer> {
+    const { signal, release } = linkedSignal(request.signal)
+    try {
+      return await this.#reached(signal, () => this.#options.transport.request({ ...request, signal }))
+    } finally {
+      release()
+    }
   }
 
   async #reached<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {

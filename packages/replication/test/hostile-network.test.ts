@@ -213,6 +213,24 @@ describe('a session that ends under', () => {
     await expect(syncing).rejects.toMatchObject({ code: 'MYNAH_MIRROR_UNREACHABLE', detail: reason })
   })
 
+  test('many reads, by a pause: leaves no warning of too many listeners', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => warnings.push(warning)
+    process.on('warning', onWarning)
+    const { db, mirror, replication } = await hanging('POST /records/fetch')
+    await putMany(mirror.database, 'd', 20)
+    await until(() => replicaOf(db).position().seq === 21)
+    const reads = []
+    for (let n = 0; n < 20; n++) {
+      reads.push(db.read(`d${n}`, { waitMs: 600_000 }))
+      await rounds(2)
+    }
+    replication.pause()
+    for (const { status } of await Promise.allSettled(reads)) expect(status).toBe('rejected')
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+  })
+
   test('a read, by a pause: rejects as unreachable', async () => {
     const { db, replication, hung } = await hanging('POST /records/fetch')
     const reading = db.read('there', { waitMs: 600_000 })
