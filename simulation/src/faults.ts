@@ -32,6 +32,7 @@ export class Faults {
       ['restart', () => this.#restart()],
       ['clock', () => this.#clock()],
       ['disk', () => (random.chance(0.5) ? this.#fullDisk() : this.#failingDisk())],
+      ['partition', () => this.#partition()],
       ['restore', () => (random.chance(0.6) ? this.#backUp() : this.#restore())],
     ]
     for (const [kind, run] of kinds) {
@@ -43,6 +44,7 @@ export class Faults {
   /** Ends all that goes wrong, and has every machine running. */
   heal(): void {
     this.#over = true
+    this.#world.hosts.network.heal()
     for (const machine of this.#world.machines) {
       Object.assign(machine.weather, { error: 0, flip: 0, short: 0 })
       machine.disk.capacityBytes = Number.POSITIVE_INFINITY
@@ -82,6 +84,19 @@ export class Faults {
     this.#world.count('restarts')
     void machine.stop().then(() => {
       if (machine.process === undefined && !this.#over) this.#startLater(machine)
+    })
+  }
+
+  #partition(): void {
+    const { random, machines, hosts } = this.#world
+    this.#world.count('partitions')
+    const cut = machines.filter(() => random.chance(0.4)).map(({ name }) => name)
+    const rest = machines.map(({ name }) => name).filter((name) => !cut.includes(name))
+    hosts.network.partition(cut, rest, { oneWay: random.chance(0.2) })
+    this.#world.tell(`${cut.join()} cannot reach ${rest.join()}`)
+    this.#world.scheduler.after(random.around(8_000), 'join', () => {
+      hosts.network.join()
+      this.#world.tell('all can reach each other')
     })
   }
 

@@ -1,61 +1,77 @@
-import type { Transport, TransportAnswer, TransportRequest } from '@mynah/replication'
-import { serveRequest, serveStream } from '@mynah/replication/serve'
+import type { Transport } from '@mynah/replication'
+import { headers } from '@mynah/replication/protocol'
+import { type Served, serveRequest, serveStream } from '@mynah/replication/serve'
 import type { Machine, Process } from './machine.js'
+import { Network } from './network.js'
+import type { NetworkFaults } from './network-faults.js'
 import type { World } from './world.js'
 
-/** temporary: a network without faults */
+/** What a network of this share of trouble does. */
+export function troubles(share: number): Partial<NetworkFaults> {
+  return {
+    spread: 1,
+    refused: share,
+    portal: share / 4,
+    proxy: share / 2,
+    lostRequest: share / 4,
+    lostAnswer: share / 4,
+    cutRequest: share / 2,
+    cutAnswer: share,
+    repeated: share,
+    slow: share / 4,
+    orphaned: 0.5,
+    cutStream: share / 2,
+    stalledStream: share / 4,
+  }
+}
+
+/** The machines' ends of the network: mirrors that serve their databases, and everybody's way to them. */
 export class Hosts {
+  readonly network: Network
   readonly #world: World
-  readonly #served = new Map<string, { readonly process: Process; readonly end: AbortController }>()
+  readonly #ends = new Map<Machine, (death: 'killed' | 'unplugged') => void>()
+  readonly #transports = new Map<Machine, Transport>()
 
   constructor(world: World) {
     this.#world = world
+    this.network = new Network({ scheduler: world.scheduler, random: world.random.fork() })
   }
 
-  serve(machine: Machine, process: Process): void {
-    this.#served.set(machine.name, { process, end: new AbortController() })
-  }
-
-  down(machine: Machine): void {
-    this.#served.get(machine.name)?.end.abort(new Error('gone'))
-    this.#served.delete(machine.name)
-  }
-
-  transport(machine: Machine): Transport {
-    const world = this.#world
-    const wait = (what: string) => world.scheduler.sleep(1 + world.random.around(5), `net ${what}`)
-    const at = (request: TransportRequest) => {
-      const served = this.#served.get(new URL(request.url).hostname)
-      if (served === undefined) throw new Error('refused')
-      const { db: database, replica, env } = served.process
-      const opened = { name: 'fleet', database, replica }
-      const databases = {
-        names: async () => ['fleet'],
-        get: async () => opened,
-        create: async () => ({ opened, created: false }),
-      }
-      return { mirror: { databases, version: '0', env }, served }
+  /** The machine answers for its database from now on. */
+  serve(machine: Machine, { db: database, replica, env }: Process): void {
+    const opened: Served = { name: 'fleet', database, replica }
+    const databases = {
+      names: async () => [opened.name],
+      get: async () => opened,
+      create: async () => ({ opened, created: false }),
     }
+    const mirror = { databases, version: '0.0.0', env }
+    const end = this.network.attach(machine.name, {
+      request: (request) => serveRequest(mirror, request),
+      stream: (request, signal) => serveStream(mirror, request, signal),
+    })
+    this.#ends.set(machine, end)
+  }
+
+  /** The machine's process is gone, and with it all that it had under way; unplugged, nobody hears of that. */
+  down(machine: Machine, death: 'killed' | 'unplugged'): void {
+    this.#ends.get(machine)?.(death)
+    this.#ends.delete(machine)
+    void this.#transports.get(machine)?.close()
+    this.#transports.delete(machine)
+  }
+
+  /** How the machine's next process reaches the others. */
+  transport(machine: Machine): Transport {
+    const transport = this.network.transport(machine.name)
+    this.#transports.set(machine, transport)
     return {
-      async request(request): Promise<TransportAnswer> {
-        await wait('request')
-        request.signal.throwIfAborted()
-        const { mirror, served } = at(request)
-        const gone = new Promise<never>((_, reject) =>
-          served.end.signal.addEventListener('abort', () => reject(new Error('gone'))),
-        )
-        const answer = await Promise.race([serveRequest(mirror, request), gone])
-        await wait('answer')
-        request.signal.throwIfAborted()
-        world.noteExchange(machine)
+      ...transport,
+      request: async (request) => {
+        const answer = await transport.request(request)
+        if (answer.headers[headers.position] !== undefined) this.#world.noteExchange(machine)
         return answer
       },
-      async stream(request) {
-        await wait('stream')
-        const { mirror, served } = at(request)
-        return serveStream(mirror, request, AbortSignal.any([request.signal, served.end.signal]))
-      },
-      async close() {},
     }
   }
 }

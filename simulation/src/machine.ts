@@ -124,7 +124,6 @@ export class Machine {
     if (process === undefined || process.closing) return
     const life = ++this.life
     process.closing = true
-    this.#world.hosts.down(this)
     this.#world.tell(`${this.name} closes`)
     let fault: unknown
     await process.replication.close().catch((error: unknown) => {
@@ -152,7 +151,7 @@ export class Machine {
     this.process = undefined
     this.#env?.end()
     this.#env = undefined
-    this.#world.hosts.down(this)
+    this.#world.hosts.down(this, how === 'kill' ? 'killed' : 'unplugged')
     if (how === 'kill') this.disk.kill()
     else this.disk.powerCut()
   }

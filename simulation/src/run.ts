@@ -1,5 +1,6 @@
 import { Faults } from './faults.js'
 import { finish } from './finish.js'
+import { troubles } from './hosts.js'
 import { operate } from './operations.js'
 import { type Profile, profiles } from './profile.js'
 import { Violation } from './violation.js'
@@ -45,8 +46,9 @@ async function history(world: World, steps: number | undefined): Promise<Violati
     world.fail(new Violation('no rejection is unhandled', String(error), { cause: error }))
   process.on('unhandledRejection', onRejection)
   try {
-    await world.scheduler.until(Promise.race([drive(world, steps), world.failure]).catch((error) => { throw error }))
-    await Promise.race([world.failure, Promise.resolve()])
+    const work = Promise.race([drive(world, steps), world.failure])
+    await world.scheduler.until(work)
+    await work
     return undefined
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
@@ -63,6 +65,7 @@ async function drive(world: World, limit: number | undefined): Promise<void> {
   const steps = Math.min(drawn, limit ?? drawn)
   const pauseMs = random.between(...profile.pauseMs)
   const faults = new Faults(world)
+  world.hosts.network.setFaults(troubles(profile.network * random.fraction()))
   for (let step = 0; step < steps; step++) {
     await scheduler.sleep(random.around(pauseMs), 'step')
     operate(world, random.pick(random.chance(0.85) ? world.peers : world.machines))
