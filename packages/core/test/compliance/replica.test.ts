@@ -68,5 +68,7 @@ describe('the suite finds', () => {
       })
       for (const check of checks) await check.run().catch(() => failed.push(check.name))
       expect(failed).toContain(found)
+      // One fault, not a replica that does nothing.
+      expect(failed.length).toBeLessThan(checks.length / 2)
     })
 })

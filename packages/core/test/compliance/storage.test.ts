@@ -38,10 +38,16 @@ describe('a disk in RAM', () => {
 describe('the suite finds', () => {
   for (const [name, { found, wrap }] of Object.entries(brokenStorages))
     test(name, async () => {
-      expect(await failures(storageCompliance(maker(wrap)))).toContain(found)
+      const checks = storageCompliance(maker(wrap))
+      const failed = await failures(checks)
+      expect(failed).toContain(found)
+      expect(failed.length).toBeLessThan(checks.length)
     })
   for (const [name, { found, wrap }] of Object.entries(lyingStorages))
     test(name, async () => {
-      expect(await failures(powerCutCompliance(maker(wrap)))).toContain(found)
+      const checks = powerCutCompliance(maker(wrap))
+      const failed = await failures(checks)
+      expect(failed).toContain(found)
+      expect(failed.length).toBeLessThan(checks.length)
     })
 })

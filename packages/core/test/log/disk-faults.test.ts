@@ -71,6 +71,8 @@ sweep('… where syncs fail', { kinds: ['sync'], wrong: 15 })
 sweep('… where writes fail', { kinds: writes, wrong: 10 })
 sweep('… where the index fails', { kinds: ['level-write', 'level-open'], wrong: 20 })
 sweep('… where any file fails', { kinds: [...writes, 'sync', 'read', 'list', 'level-write'], wrong: 4 })
+sweep('… where reads give less', { kinds: ['read'], fault: 'short', wrong: 5 })
+sweep('… where reads give wrong bits', { kinds: ['read', 'level-read'], fault: 'flip', wrong: 5 })
 sweep('… where the disk is full again and again', { full: true })
 sweep('relaxed writes survive kills', { ends: ['kill'], open: { durability: 'relaxed' } })
 test('an empty group that a kill left unsynced is no damage when the power goes later', async () => {
