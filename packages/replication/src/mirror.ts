@@ -28,6 +28,8 @@ export class Mirror {
   failedAtMs: number | undefined
   /** Why the last session ended; undefined once a later one has caught up. */
   error: Error | undefined
+  /** Leaves that are owed here and that it did not have either when it was last asked; undefined before. */
+  owed: number | undefined
   /** When the mirror last confirmed that the index is up to date, on the wall clock. */
   upToDateAtMs: number | undefined
 

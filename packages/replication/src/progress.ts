@@ -13,6 +13,8 @@ export class Progress {
   readonly databaseId: string
   readonly push: Track
   readonly #replica: Replica
+  /** Whether pulls cover all that the mirror has. */
+  readonly #whole: boolean
   readonly #complete: Track
   readonly #first: Track
   #parked: readonly Parked[]
@@ -23,10 +25,12 @@ export class Progress {
   private constructor(
     replica: Replica,
     databaseId: string,
+    whole: boolean,
     tracks: { readonly push: Track; readonly complete: Track; readonly first: Track },
     parked: readonly Parked[],
   ) {
     this.#replica = replica
+    this.#whole = whole
     this.databaseId = databaseId
     this.push = tracks.push
     this.#complete = tracks.complete
@@ -44,7 +48,7 @@ export class Progress {
       Track.load(replica, `${key} first`, 'pull'),
       replica.parked(databaseId),
     ])
-    return new Progress(replica, databaseId, { push, complete, first }, parked)
+    return new Progress(replica, databaseId, scope.prefixes === undefined, { push, complete, first }, parked)
   }
 
   /**
@@ -116,6 +120,7 @@ export class Progress {
     if (this.#pull === this.#complete || current === undefined) return
     this.#complete.advance(current)
     await this.#complete.store()
+    if (this.#whole) await this.#replica.reconciled()
     this.#pull = this.#complete
     this.#covered = true
   }

@@ -48,6 +48,8 @@ export interface ReplicationStatus {
   /** As of the mirror in use, or of the one that is most advanced. */
   readonly ahead: number
   readonly behind: number
+  /** Bodies that damage took, or that a replica lacks that holds all, and that the mirror did not have either; undefined before it was asked. */
+  readonly owed: number | undefined
   /** Bytes of bodies since the replication began, without headers. */
   readonly bytesUp: number
   readonly bytesDown: number

@@ -5,6 +5,7 @@ import { Demand } from './demand.js'
 import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from './errors.js'
 import type { Mirror } from './mirror.js'
 import type { MirrorClient } from './mirror-client.js'
+import { Owed } from './owed.js'
 import type { Progress } from './progress.js'
 import type { DatabaseInfo } from './protocol/messages.js'
 import { wireLimits } from './protocol/names.js'
@@ -66,7 +67,8 @@ export interface SessionOptions {
  *                the protocol; the stream ends            merged is waited for; the session is over
  *                aborted (pause, close, mirror removed)   the same
  *
- * With an empty scope there is no pull; the stream then only tells that the mirror is there.
+ * With an empty scope there is no pull; the stream then only tells that the mirror is there. While it is live, what is
+ * owed is fetched, a little at a time.
  */
 export class Session {
   readonly #options: SessionOptions
@@ -203,18 +205,14 @@ export class Session {
     }
   }
 
-  /** Enters `live` when the first round is over; then there is nothing more to do here. */
+  /** Enters `live` when the first round is over; what is owed is fetched from then on. */
   async #catchUp(signal: AbortSignal): Promise<never> {
-    const { mirror } = this.#options
+    const { mirror, observer } = this.#options
     await this.round()
     mirror.backoff.succeed()
     mirror.error = undefined
     this.#enter('live')
-    return new Promise((_, reject) => {
-      const abort = () => reject(signal.reason)
-      if (signal.aborted) abort()
-      else signal.addEventListener('abort', abort, { once: true })
-    })
+    return new Owed({ ...this.#options, onCounted: () => observer.onStatus() }).serve(signal)
   }
 
   /** Demands pulls as the mirror's positions come, or at intervals; ends with the stream, also where nothing is pulled. */

@@ -41,6 +41,7 @@ export function replicationStatus(sources: StatusSources): ReplicationStatus {
     mirror: used,
     ahead: shown?.ahead ?? 0,
     behind: shown?.behind ?? 0,
+    owed: (scheduler.session?.mirror ?? scheduler.mirrors.find((mirror) => mirror.owed !== undefined))?.owed,
     ...traffic,
     lastContact: lastContactMs === undefined ? undefined : new Date(lastContactMs),
   }

@@ -116,7 +116,7 @@ export interface Replica {
   feed(options: FeedOptions): Promise<FeedPage>
   /** Which of these leaves a sender should send: unknown here, or known but not held. In order of `leaves`. */
   missing(leaves: readonly LeafRef[]): Promise<readonly boolean[]>
-  /** How often records were found lost to damage: raised when more are owed. */
+  /** Raised when more was lost to damage and is owed. */
   readonly damage: number
   /**
    * Leaves whose bodies are to be held here and are not: lost to damage; of a replica that holds all, every one. About
