@@ -16,7 +16,7 @@ const ENCODERS = 2
 const RETRY_MS = 100
 /** While writes come without such a pause, sealing waits for the backlog to grow: a burst is not slowed by it. */
 const QUIET_MS = 20
-const RETRY_MS_MAX = 30_000
+const RETRY_MS_MAX = 4_000
 
 export interface SealerOptions {
   readonly storage: Storage
