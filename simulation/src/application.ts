@@ -49,14 +49,13 @@ export class Application {
   /** Reads a document and checks the answer; undefined where nothing could be told. */
   async read(process: Process, id: string, options: ReadOptions): Promise<Read> {
     const before = [...(this.#seen.get(id) ?? [])]
-    const hadContact = process.replication.status().lastContact !== undefined
     const found = await process.db.read(id, options)
     const { doc } = found
     if (doc !== undefined) this.#checkDocument(id, doc, options.rev === undefined ? before : [])
     else if (options.rev === undefined) this.#checkAbsence(id, found, before)
     if (options.rev !== undefined && doc !== undefined && doc.rev !== options.rev)
       throw new Violation('a read of a revision gives it', `${id} ${doc.rev} for ${options.rev}`)
-    if (found.current && found.from === 'local') this.#checkCurrent(process, id, hadContact)
+    if (found.current && found.from === 'local') this.#checkCurrent(process, id)
     return found
   }
 
@@ -181,7 +180,10 @@ export class Application {
     for await (const change of process.db.changes()) {
       const told = this.#followed.get(change.id)
       if (told !== changeText(change))
-        throw new Violation('changes miss nothing', `${this.#machine.name}: ${changeText(change)}, told ${told}`)
+        throw new Violation(
+          'changes miss nothing',
+          `${this.#machine.name}: ${changeText(change)}, told ${told}`,
+        )
     }
   }
 
@@ -259,12 +261,13 @@ export class Application {
       )
   }
 
-  #checkCurrent(process: Process, id: string, hadContact: boolean): void {
-    const { setup, name } = this.#machine
+  #checkCurrent(process: Process, id: string): void {
+    const { name } = this.#machine
+    const { scope } = process.setup
     if (process.replication.mirrors().length === 0) return
-    if (setup.scope !== undefined && !setup.scope.some((prefix) => id.startsWith(prefix)))
+    if (scope !== undefined && !scope.some((prefix) => id.startsWith(prefix)))
       throw new Violation('only what is in scope is called current', `${name}: ${id}`)
-    if (!hadContact && !this.#world.everExchanged(this.#machine))
+    if (!this.#world.everExchanged(this.#machine, scope))
       throw new Violation('nothing is current before an exchange', `${name}: ${id}`)
   }
 }

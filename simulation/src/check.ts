@@ -8,6 +8,7 @@ const ALWAYS = new Set(['MYNAH_CONFLICT', 'MYNAH_CLOSED', 'MYNAH_UNREACHABLE'])
 /** What a failing or full disk may make of an operation. */
 const DISK = new Set([
   'MYNAH_STORAGE',
+  'MYNAH_DISK_FULL',
   'MYNAH_SHARD_CORRUPT',
   'MYNAH_RECORD_LOST',
   'MYNAH_INDEX_CORRUPT',
@@ -41,16 +42,18 @@ export class Check {
       if (ALWAYS.has(code) || (machine.diskFailed && DISK.has(code))) return
       if (machine.setup.mirrors.length > 0 && NETWORK.has(code) && code !== 'MYNAH_STORAGE') return
     }
-    throw new Violation('an operation fails for a reason', `${machine.name}: ${operation}: ${String(error)}`, {
-      cause: error,
-    })
+    throw new Violation(
+      'an operation fails for a reason',
+      `${machine.name}: ${operation}: ${String(error)}`,
+      {
+        cause: error,
+      },
+    )
   }
 
   startFailed(machine: Machine, error: unknown): void {
     if (error instanceof MynahError && machine.diskFailed && DISK.has(error.code)) return
-    this.#world.fail(
-      new Violation('a database opens', `${machine.name}: ${String(error)}`, { cause: error }),
-    )
+    this.#world.fail(new Violation('a database opens', `${machine.name}: ${String(error)}`, { cause: error }))
   }
 
   /** After each start: everything that was acknowledged on this disk is there. */

@@ -1,6 +1,7 @@
 import type { MemoryDisk } from '@mynah/core/compliance'
 import type { Application } from './application.js'
 import type { Machine } from './machine.js'
+import { Membership } from './membership.js'
 import type { Profile } from './profile.js'
 import type { World } from './world.js'
 
@@ -16,11 +17,13 @@ interface Backup {
 /** What goes wrong between the operations. Some of it takes a while, and ends by itself. */
 export class Faults {
   readonly #world: World
+  readonly #membership: Membership
   readonly #backups: Backup[] = []
   #over = false
 
   constructor(world: World) {
     this.#world = world
+    this.#membership = new Membership(world, (machine) => this.#startLater(machine))
   }
 
   /** Draws what goes wrong in this step. */
@@ -33,6 +36,8 @@ export class Faults {
       ['clock', () => this.#clock()],
       ['disk', () => (random.chance(0.5) ? this.#fullDisk() : this.#failingDisk())],
       ['partition', () => this.#partition()],
+      ['membership', () => this.#membership.change()],
+      ['settings', () => this.#membership.setAnew()],
       ['restore', () => (random.chance(0.6) ? this.#backUp() : this.#restore())],
     ]
     for (const [kind, run] of kinds) {
@@ -149,7 +154,9 @@ export class Faults {
 
   #restore(): void {
     const { random, model } = this.#world
-    const usable = this.#backups.filter(({ machine, diskName }) => !machine.gone && machine.diskName === diskName)
+    const usable = this.#backups.filter(
+      ({ machine, diskName }) => !machine.gone && machine.diskName === diskName,
+    )
     if (usable.length === 0) return
     const { machine, disk, diskName, memory, stamp } = random.pick(usable)
     this.#world.count('restores')

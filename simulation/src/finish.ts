@@ -17,7 +17,8 @@ export async function finish(world: World): Promise<void> {
     await world.scheduler.sleep(LOOK_MS, 'look')
     const difference = world.unanswered().at(0) ?? (await compare(world))
     if (difference === undefined) break
-    if (world.scheduler.nowMs > endMs) throw new Violation('replicas converge, and operations end', difference)
+    if (world.scheduler.nowMs > endMs)
+      throw new Violation('replicas converge, and operations end', difference)
   }
   const [mirror] = world.mirrors
   if (mirror?.process !== undefined) checkRequired(world, await leavesOf(world, mirror.process))

@@ -64,12 +64,13 @@ export class Hosts {
   /** How the machine's next process reaches the others. */
   transport(machine: Machine): Transport {
     const transport = this.network.transport(machine.name)
+    const { scope } = machine.setup
     this.#transports.set(machine, transport)
     return {
       ...transport,
       request: async (request) => {
         const answer = await transport.request(request)
-        if (answer.headers[headers.position] !== undefined) this.#world.noteExchange(machine)
+        if (answer.headers[headers.position] !== undefined) this.#world.noteExchange(machine, scope)
         return answer
       },
     }

@@ -1,10 +1,9 @@
 import { type Database, open } from '@mynah/core'
-import type { DiskFault, DiskOperation } from '@mynah/core/compliance'
-import { MemoryDisk } from '@mynah/core/compliance'
+import { type DiskFault, type DiskOperation, MemoryDisk } from '@mynah/core/compliance'
 import { type Replica, replicaOf } from '@mynah/core/replica'
 import { type Replication, replicate } from '@mynah/replication'
-import { Clock, SimEnv } from './sim-env.js'
 import type { Random } from './random.js'
+import { Clock, SimEnv } from './sim-env.js'
 import type { World } from './world.js'
 
 /** The process of one machine, from its start to its end. */
@@ -13,6 +12,8 @@ export interface Process {
   readonly db: Database
   readonly replica: Replica
   readonly replication: Replication
+  /** As it was begun with. */
+  readonly setup: Setup
   /** Whether it still runs. */
   alive: boolean
   /** Whether it was told to close. */
@@ -74,17 +75,12 @@ export class Machine {
       drift: this.random.between(-5, 5) / 1_000,
     })
     this.diskName = `${name}.0`
-    this.disk = this.newDisk()
+    this.disk = new MemoryDisk(this.#diskOptions())
     this.#shardBytes = this.random.pick([256, 1_024, 8_192])
   }
 
   get up(): boolean {
     return this.process !== undefined && !this.process.closing
-  }
-
-  /** An empty disk of this machine. */
-  newDisk(): MemoryDisk {
-    return new MemoryDisk(this.#diskOptions())
   }
 
   /** Puts a copy of a disk into this machine, which has no process. */
@@ -93,8 +89,16 @@ export class Machine {
     this.disk.kill()
   }
 
+  /** Puts an empty disk into this machine, which has no process. */
+  insertNew(): void {
+    const [name, number = ''] = this.diskName.split('.')
+    this.diskName = `${name}.${Number(number) + 1}`
+    this.disk = new MemoryDisk(this.#diskOptions())
+  }
+
   /** Starts the process; again and again where its disk fails. */
   async start(): Promise<void> {
+    if (this.#env !== undefined) return
     const life = ++this.life
     this.diskFailed = this.#isFaulty()
     const { scheduler } = this.#world
@@ -180,7 +184,7 @@ export class Machine {
       live: setup.live,
       intervalMs: POLL_MS,
     })
-    return { env, db, replica, replication, alive: true, closing: false }
+    return { env, db, replica, replication, setup, alive: true, closing: false }
   }
 
   #isFaulty(): boolean {

@@ -44,7 +44,10 @@ export class Model {
   }
 
   /** A write was acknowledged on that disk. */
-  acknowledge(disk: string, written: { id: string; rev: string; parent: string | undefined; doc?: Document }) {
+  acknowledge(
+    disk: string,
+    written: { id: string; rev: string; parent: string | undefined; doc?: Document },
+  ) {
     const { id, rev, parent, doc } = written
     const revision = this.#learn(id, rev, doc === undefined, parent)
     if (doc !== undefined) this.checkBody(id, rev, doc)
@@ -57,7 +60,10 @@ export class Model {
     const body = bodyText(doc)
     const attempt = this.#attempts.get(numberOf(doc))
     if (attempt?.id !== id || attempt.body !== body)
-      throw new Violation('only what was written is read', `${id} ${rev} is ${body}, which nobody wrote there`)
+      throw new Violation(
+        'only what was written is read',
+        `${id} ${rev} is ${body}, which nobody wrote there`,
+      )
     const revision = this.#learn(id, rev, false, undefined)
     revision.body ??= body
     if (revision.body !== body)

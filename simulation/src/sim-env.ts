@@ -77,7 +77,8 @@ export class SimEnv implements Env {
   }
 
   setTimer(callback: () => void, delayMs: number): Timer {
-    return { cancel: this.#plan(this.#options.clock.trueMs(delayMs), 'timer', callback) }
+    // As Node does; and what rounding leaves of a delay would not move the time at all.
+    return { cancel: this.#plan(this.#options.clock.trueMs(Math.max(1, delayMs)), 'timer', callback) }
   }
 
   yield(): Promise<void> {

@@ -42,9 +42,14 @@ export class World {
   readonly counts = new Map<string, number>()
   readonly ids: readonly string[]
   readonly #applications = new Map<Machine, Application>()
-  readonly #exchanged = new Set<Machine>()
+  /** The scopes under which a machine was answered by a mirror. */
+  readonly #exchanged = new Map<Machine, Set<string>>()
   /** Operations that were begun and are not over, with the life that they belong to. */
-  readonly #pending = new Set<{ readonly machine: Machine; readonly process: Process; readonly what: string }>()
+  readonly #pending = new Set<{
+    readonly machine: Machine
+    readonly process: Process
+    readonly what: string
+  }>()
   #announce: (violation: Violation | Error) => void = () => undefined
   /** Rejects with the first violation. */
   readonly failure = new Promise<never>((_, reject) => {
@@ -119,19 +124,38 @@ export class World {
     return addresses.flatMap((address) => this.machineAt(address)?.diskName ?? [])
   }
 
-  /** Whether the machine's database may ever have exchanged anything with a mirror. */
-  everExchanged(machine: Machine): boolean {
-    return this.#exchanged.has(machine)
+  /** Whether the machine's database may ever have exchanged anything with a mirror under this scope. */
+  everExchanged(machine: Machine, scope: Setup['scope']): boolean {
+    return this.#exchanged.get(machine)?.has(String(scope)) === true
   }
 
-  noteExchange(machine: Machine): void {
-    this.#exchanged.add(machine)
+  noteExchange(machine: Machine, scope: Setup['scope']): void {
+    const scopes = this.#exchanged.get(machine) ?? new Set()
+    this.#exchanged.set(machine, scopes.add(String(scope)))
+  }
+
+  /** The machine has exchanged what the other has, which may be nothing. */
+  copyExchanged(machine: Machine, original: Machine | undefined): void {
+    const scopes = original && this.#exchanged.get(original)
+    if (scopes === undefined) this.#exchanged.delete(machine)
+    else this.#exchanged.set(machine, new Set(scopes))
   }
 
   /** A process has come up. */
   started(machine: Machine, process: Process): void {
     this.count('starts')
     this.run(machine, 'check after the start', (running) => this.check.opened(machine, running), process)
+    this.heed(machine)
+  }
+
+  /** Has the machine's replication know the mirrors that its setup names, and no others. */
+  heed(machine: Machine): void {
+    this.run(machine, 'heed its setup', async ({ replication }) => {
+      const { mirrors } = machine.setup
+      for (const { url } of replication.mirrors())
+        if (!mirrors.includes(url)) await replication.removeMirror(url)
+      for (const url of mirrors) await replication.addMirror(url)
+    })
   }
 
   /** Runs something on a machine, without waiting for it, and judges how it ends. */

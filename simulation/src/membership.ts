@@ -1,0 +1,103 @@
+import type { Machine } from './machine.js'
+import { addressOf, prefixes, type World } from './world.js'
+
+/** Machines of one kind at once, at most. */
+const MACHINES = 6
+
+/** Who belongs to the fleet, in which mode, and what replicates. */
+export class Membership {
+  readonly #world: World
+  readonly #startLater: (machine: Machine) => void
+
+  constructor(world: World, startLater: (machine: Machine) => void) {
+    this.#world = world
+    this.#startLater = startLater
+  }
+
+  change(): void {
+    const { random } = this.#world
+    random.pick([() => this.#copyPeer(), () => this.#join(), () => this.#leave(), () => this.#wipe()])()
+  }
+
+  /** Another scope, or another mode, from the next start on. */
+  setAnew(): void {
+    const { random } = this.#world
+    const machine = random.pick(this.#world.peers)
+    if (!machine.up) return
+    const { setup } = machine
+    const coversAll = setup.scope === undefined || setup.scope.includes('')
+    if (machine.mode === 'peer' && coversAll && random.chance(0.3)) {
+      this.#world.count('mode changes')
+      this.#world.tell(`${machine.name} is to be a mirror`)
+      machine.mode = 'mirror'
+    } else if (machine.mode === 'peer') {
+      // Without a scope the last one would be remembered.
+      const scope = random.pick([[], [prefixes[0]], [prefixes[0], prefixes[2]], ['']])
+      this.#world.count('scope changes')
+      this.#world.tell(`${machine.name} is to cover ${JSON.stringify(scope)}`)
+      machine.setup = { ...setup, scope }
+    }
+    void machine.stop().then(() => this.#startLater(machine))
+  }
+
+  /** A new machine begins with what another's disk holds now. */
+  #copyPeer(): void {
+    const { random, peers } = this.#world
+    const original = random.pick(peers)
+    if (peers.length >= MACHINES || original.process === undefined) return
+    this.#world.count('copied peers')
+    const copy = this.#world.add('peer', original.setup)
+    copy.mode = original.mode
+    copy.insert(original.disk)
+    this.#world.applicationOf(copy).recall(this.#world.applicationOf(original).remember())
+    this.#world.copyExchanged(copy, original)
+    this.#world.tell(`${copy.name} begins with a copy of ${original.name}'s disk`)
+    this.#startLater(copy)
+  }
+
+  #join(): void {
+    const { random, mirrors, machines } = this.#world
+    if (mirrors.length >= MACHINES) return
+    this.#world.count('joined mirrors')
+    const known = mirrors.map(({ name }) => addressOf(name))
+    const mirror = this.#world.add('mirror', { mirrors: known, scope: undefined, hold: 'all', live: true })
+    const address = addressOf(mirror.name)
+    this.#world.tell(`${mirror.name} joins`)
+    for (const machine of machines) {
+      if (machine === mirror || (machine.mode === 'peer' && random.chance(0.5))) continue
+      machine.setup = { ...machine.setup, mirrors: [...machine.setup.mirrors, address] }
+      this.#world.heed(machine)
+    }
+    this.#startLater(mirror)
+  }
+
+  #leave(): void {
+    const { random, mirrors } = this.#world
+    if (mirrors.length < 2) return
+    const mirror = random.pick(mirrors)
+    this.#world.count('mirrors that left')
+    this.#world.tell(`${mirror.name} leaves`)
+    this.#world.remove(mirror)
+    const address = addressOf(mirror.name)
+    const other = addressOf(random.pick(this.#world.mirrors).name)
+    for (const machine of this.#world.machines) {
+      const rest = machine.setup.mirrors.filter((url) => url !== address)
+      const isAlone = rest.length === 0 && machine.mode === 'peer'
+      machine.setup = { ...machine.setup, mirrors: isAlone ? [other] : rest }
+      this.#world.heed(machine)
+    }
+  }
+
+  /** A mirror loses all that it has. */
+  #wipe(): void {
+    const mirror = this.#world.random.pick(this.#world.mirrors)
+    this.#world.count('wiped mirrors')
+    mirror.crash('power cut')
+    this.#world.tell(`${mirror.name} has an empty disk`)
+    this.#world.model.guarantees.setBack(mirror.diskName)
+    mirror.insertNew()
+    this.#world.applicationOf(mirror).recall(undefined)
+    this.#world.copyExchanged(mirror, undefined)
+    this.#startLater(mirror)
+  }
+}
