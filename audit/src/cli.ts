@@ -1,12 +1,14 @@
 import { parseArgs } from 'node:util'
-import { auditCrashes, type CrashCounts, type CrashReport } from './crash-audit.js'
-import { auditFleet, type FleetCounts, type FleetReport } from './fleet-audit.js'
+import { auditCrashes, type CrashCounts } from './crash-audit.js'
+import { type DamageCounts, sweepDamage } from './damage-sweep.js'
+import { auditFleet, type FleetCounts } from './fleet-audit.js'
 
 const help = `npm run audit -- [options]: kills databases, cuts their power, and counts what they lose.
 
   --kills N       processes killed, at least                           (1000)
   --cuts N        of those besides, how many lose what was not synced   (200)
   --documents N   documents with an acknowledged write, at least      (10000)
+  --damage N      instead: files of a database damaged, N times
   --fleet         also two peers and a mirror, restarted and cut off
   --seed N        make the choices of an earlier run: what is written, when a process
                   is to die. How far it had come by then is up to the machine and
@@ -44,12 +46,24 @@ function fleetLine({ restarts, connectionCuts, documents, edits }: FleetCounts):
   )
 }
 
-function conclude(report: CrashReport | FleetReport, line: string): void {
+function conclude(report: { readonly seed: number; readonly faults: readonly string[] }, line: string): void {
   if (process.stdout.isTTY) process.stdout.write('\r\u001b[K')
   console.log(line)
   for (const fault of report.faults) console.log(`  ${fault}`)
   console.log(report.faults.length === 0 ? 'nothing lost, nothing wrong' : `FAILED, with seed ${report.seed}`)
   if (report.faults.length > 0) process.exitCode = 1
+}
+
+function damageLine({ damages, open, harmful, deaths, bySort }: DamageCounts): string {
+  return (
+    `${number(damages)} damages, ${number(open)} of them to open databases, ${number(harmful)} that cost ` +
+    `documents, ${number(deaths)} processes that died; ${JSON.stringify(bySort)}`
+  )
+}
+
+async function damageSweep(seed: number, damages: number, show: (text: string) => void): Promise<void> {
+  const report = await sweepDamage({ seed, damages, onProgress: (counts) => show(damageLine(counts)) })
+  conclude(report, damageLine(report))
 }
 
 function count(name: string, text: string): number {
@@ -66,6 +80,7 @@ async function main(): Promise<void> {
       cuts: { type: 'string', default: '200' },
       documents: { type: 'string', default: '10000' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
+      damage: { type: 'string' },
       fleet: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -74,6 +89,7 @@ async function main(): Promise<void> {
   const seed = count('seed', values.seed)
   console.log(`seed ${seed}`)
   const show = progress()
+  if (values.damage !== undefined) return damageSweep(seed, count('damage', values.damage), show)
   const crashes = await auditCrashes({
     seed,
     kills: count('kills', values.kills),

@@ -22,24 +22,27 @@ export async function lockFolder(location: string, folder: string): Promise<Stor
   }
 }
 
-/** Undefined where the files are damaged. */
+/** Undefined where its files cannot be opened, whatever LevelDB calls that: a bit may turn `CURRENT` into any name. */
 async function tryOpen(location: string, path: string): Promise<ClassicLevel | undefined> {
   try {
     return await openLevel(path)
   } catch (error) {
     const code = codeOf(error instanceof Error ? error.cause : undefined)
     if (code === 'LEVEL_LOCKED') throw new LockedError(location, { cause: error })
-    if (code === 'LEVEL_CORRUPTION') return undefined
-    throw error
+    return undefined
   }
 }
 
-/** Makes the damaged database anew: it never held anything. */
+/** Makes the damaged database anew: it never held anything. Where somebody has it open, destroying it is refused. */
 async function reopen(location: string, path: string): Promise<ClassicLevel> {
   await ClassicLevel.destroy(path)
-  const level = await tryOpen(location, path)
-  if (level === undefined) throw new Error('damaged again at once')
-  return level
+  try {
+    return await openLevel(path)
+  } catch (error) {
+    const code = codeOf(error instanceof Error ? error.cause : undefined)
+    if (code === 'LEVEL_LOCKED') throw new LockedError(location, { cause: error })
+    throw error
+  }
 }
 
 async function openLevel(path: string): Promise<ClassicLevel> {

@@ -115,3 +115,18 @@ test('verify finds an index that disagrees, and repairs it from the log while re
   expect(await third.count()).toBe(51)
   await third.close()
 })
+
+test('damage to any file of its lock does not keep a database from opening', async () => {
+  const location = join(folder, 'db')
+  await (await open(location)).close()
+  for (const name of await readdir(join(location, 'lock'))) {
+    const path = join(location, 'lock', name)
+    const bytes = await readFile(path).catch(() => undefined)
+    if (bytes === undefined || bytes.length === 0) continue
+    bytes[bytes.length >> 1]! ^= 0x10
+    await writeFile(path, bytes)
+    const db = await open(location)
+    await expect(open(location)).rejects.toMatchObject({ code: 'MYNAH_LOCKED' })
+    await db.close()
+  }
+})
