@@ -1,7 +1,7 @@
 import type { TransportAnswer } from '@mynah/replication'
 
 /** What somebody answers who is not the mirror. */
-export function page(status: number, title: string): TransportAnswer {
+function page(status: number, title: string): TransportAnswer {
   const html = `<!doctype html><html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>`
   return {
     status,
