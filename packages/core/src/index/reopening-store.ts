@@ -5,6 +5,8 @@ import type { DerivedStore } from './level.js'
 /** Between two attempts to open the store again. */
 const RETRY_MS = 100
 const RETRY_MS_MAX = 2_000
+/** What a medium says that does not answer; anything else is the store's own affair. */
+const REFUSED = /^(E[A-Z]+|LEVEL_IO_ERROR)$/
 /** How long a scan that is under way may hold up the reopening; then it ends with an error. */
 const SCANS_MS = 2_000
 
@@ -78,7 +80,11 @@ export class ReopeningStore {
 
   /** Only where `supports` says so, in the same turn. */
   getSync(key: Uint8Array): Uint8Array | undefined {
-    return this.#store.getSync(key)
+    try {
+      return this.#store.getSync(key)
+    } catch (error) {
+      throw readError(error)
+    }
   }
 
   async put(key: Uint8Array, value: Uint8Array, options?: object): Promise<void> {
@@ -167,6 +173,8 @@ export class ReopeningStore {
     this.#calls += 1
     try {
       return await run()
+    } catch (error) {
+      throw readError(error)
     } finally {
       this.#calls -= 1
       this.#wakeIdle()
@@ -190,9 +198,13 @@ export class ReopeningStore {
   #scan(options: IteratorOptions): Iterator {
     const iterator = this.#store.iterator(options)
     const close = iterator.close.bind(iterator)
+    const next = iterator.next.bind(iterator)
+    const nextv = iterator.nextv.bind(iterator)
     let counted = true
     this.#scans += 1
     return Object.assign(iterator, {
+      next: () => next().catch(rethrow),
+      nextv: (size: number) => nextv(size).catch(rethrow),
       close: () => {
         if (counted) this.#scans -= 1
         counted = false
@@ -201,6 +213,16 @@ export class ReopeningStore {
       },
     })
   }
+}
+
+function readError(error: unknown): unknown {
+  for (let at = error; at instanceof Error; at = at.cause)
+    if ('code' in at && REFUSED.test(String(at.code))) return storageError('the index', 'read', error)
+  return error
+}
+
+function rethrow(error: unknown): never {
+  throw readError(error)
 }
 
 /** A scan that begins when the store is open again. */

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { type DiskFault, MemoryDisk } from '../../src/compliance.js'
+import { open, StorageError } from '../../src/index.js'
+import { replicaOf } from '../../src/replica.js'
+
+test('what the disk refuses to read of the index is a StorageError, and works again with the disk', async () => {
+  let fault: DiskFault | undefined
+  const disk = new MemoryDisk({ fault: ({ kind }) => (kind === 'level-read' ? fault : undefined) })
+  const start = () =>
+    open('db', { storage: disk.storage(), level: (location) => disk.level(location), cacheBytes: 1 })
+  const first = await start()
+  const docs = Array.from({ length: 50 }, (_, n) => ({ id: `doc-${n}`, n }))
+  await first.putMany(docs)
+  await first.update('doc-1', () => ({ n: 1.5 }))
+  await first.close()
+  const db = await start()
+  fault = 'error'
+  await expect(db.get('doc-1')).rejects.toThrow(StorageError)
+  await expect(db.getMany(docs.map(({ id }) => id))).rejects.toThrow(StorageError)
+  await expect(db.put({ id: 'doc-2', n: 2 })).rejects.toThrow(StorageError)
+  await expect(db.delete('doc-3')).rejects.toThrow(StorageError)
+  await expect(db.list().next()).rejects.toThrow(StorageError)
+  await expect(replicaOf(db).leaves('doc-1')).rejects.toThrow(StorageError)
+  fault = undefined
+  expect(await db.get('doc-1')).toMatchObject({ n: 1.5 })
+  await db.close()
+})
