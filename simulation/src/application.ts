@@ -24,7 +24,8 @@ export class Application {
   #seen = new Map<string, Set<string>>()
   #cursor: string | undefined
   #followed = new Map<string, string>()
-  #following = false
+  /** The machine's life in which somebody follows the changes. */
+  #following: number | undefined
 
   constructor(world: World, machine: Machine) {
     this.#world = world
@@ -43,7 +44,7 @@ export class Application {
     this.#seen = new Map(Array.from(memory?.seen ?? [], ([id, revs]) => [id, new Set(revs)]))
     this.#cursor = memory?.cursor
     this.#followed = new Map(memory?.followed ?? [])
-    this.#following = false
+    this.#following = undefined
   }
 
   /** Reads a document and checks the answer; undefined where nothing could be told. */
@@ -154,9 +155,9 @@ export class Application {
 
   /** Takes the changes since the last time. */
   async follow(process: Process): Promise<void> {
-    if (this.#following) return
-    this.#following = true
     const { life } = this.#machine
+    if (this.#following === life) return
+    this.#following = life
     try {
       const since = this.#cursor === undefined ? {} : { since: this.#cursor }
       for await (const change of process.db.changes({ ...since, documents: this.#random.chance(0.5) })) {
@@ -170,7 +171,7 @@ export class Application {
         throw new Violation('a cursor holds', `${this.#machine.name} ${this.#cursor}`, { cause })
       throw cause
     } finally {
-      if (life === this.#machine.life) this.#following = false
+      if (life === this.#following) this.#following = undefined
     }
   }
 
