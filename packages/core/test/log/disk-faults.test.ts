@@ -70,7 +70,10 @@ sweep('nothing acknowledged is lost to kills and power cuts', {})
 sweep('… where syncs fail', { kinds: ['sync'], wrong: 15 })
 sweep('… where writes fail', { kinds: writes, wrong: 10 })
 sweep('… where the index fails', { kinds: ['level-write', 'level-open'], wrong: 20 })
-sweep('… where any file fails', { kinds: [...writes, 'sync', 'read', 'list', 'level-write'], wrong: 4 })
+sweep('… where anything fails', {
+  kinds: [...writes, 'sync', 'read', 'list', 'level-write', 'level-read'],
+  wrong: 4,
+})
 sweep('… where reads give less', { kinds: ['read'], fault: 'short', wrong: 5 })
 sweep('… where reads give wrong bits', { kinds: ['read', 'level-read'], fault: 'flip', wrong: 5 })
 sweep('… where the disk is full again and again', { full: true })
