@@ -6,6 +6,7 @@ export default defineConfig({
       'packages/*/test/**/*.test.ts',
       'audit/test/**/*.test.ts',
       'simulation/test/**/*.test.ts',
+      'simulation/test/**/*.test.ts',
       'examples/*/test/**/*.test.ts',
       'scripts/test/**/*.test.ts',
     ],

@@ -27,7 +27,7 @@ export async function runSeeds(
   task: Task,
   onSummary: (summary: Summary) => void,
 ): Promise<void> {
-  const script = fileURLToPath(new URL('./child.js', import.meta.url))
+  const script = fileURLToPath(new URL('../dist/child.js', import.meta.url))
   await Promise.all(Array.from({ length: jobs }, () => child(script, seeds, task, onSummary)))
 }
 

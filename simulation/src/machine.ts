@@ -167,7 +167,7 @@ export class Machine {
       await open(this.name, {
         mode,
         storage: parts.storage(disk.storage()),
-        level: (location) => parts.level(disk.level(location)),
+        level: (location) => parts.level(disk.level(location), location),
         env,
         shardBytes: this.#shardBytes,
         cacheBytes: 256 * 1024,

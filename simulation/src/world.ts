@@ -13,7 +13,7 @@ import type { Violation } from './violation.js'
 /** Parts under the fleet's databases that a test may replace by broken ones, to see whether the checks notice. */
 export interface Parts {
   readonly storage: (storage: Storage) => Storage
-  readonly level: (level: DerivedStore) => DerivedStore
+  readonly level: (level: DerivedStore, location: string) => DerivedStore
   readonly database: (db: Database, mode: 'peer' | 'mirror') => Database
 }
 

@@ -1,0 +1,196 @@
+import type { Change, Database, DerivedStore, Document, Read, Storage } from '@mynah/core'
+import { type LogRecord, type Replica, replicaOf } from '@mynah/core/replica'
+import { describe, expect, test } from 'vitest'
+import { profiles } from '../src/profile.js'
+import { run } from '../src/run.js'
+import type { Parts } from '../src/world.js'
+
+/** The same object, but for some members. */
+function altered<T extends object>(target: T, members: Partial<Record<keyof T, unknown>>): T {
+  return new Proxy(target, {
+    get(whole, name) {
+      if (Object.hasOwn(members, name)) return members[name as keyof T]
+      const member: unknown = Reflect.get(whole, name, whole)
+      return typeof member === 'function' ? member.bind(whole) : member
+    },
+  })
+}
+
+/** True every so many calls. */
+function every(calls: number): () => boolean {
+  let count = 0
+  return () => ++count % calls === 0
+}
+
+function withReplica(db: Database, alter: (replica: Replica) => Partial<Replica>): Database {
+  const replica = replicaOf(db)
+  return altered(db as Database & { replica: Replica }, { replica: altered(replica, alter(replica)) })
+}
+
+function withReads(db: Database, alter: (found: Read) => Read): Database {
+  return altered(db, { read: async (...args: Parameters<Database['read']>) => alter(await db.read(...args)) })
+}
+
+/** A disk that acknowledges before it syncs. */
+function lyingDisk(storage: Storage): Storage {
+  return altered(storage, { sync: async () => undefined })
+}
+
+/** Bodies that are damaged, and that nobody compares with a checksum. */
+function uncheckedBodies(db: Database): Database {
+  const now = every(20)
+  return withReads(db, (found) => {
+    const { doc } = found
+    return doc === undefined || !now() ? found : { ...found, doc: { ...doc, at: `${String(doc.at)}?` } }
+  })
+}
+
+/** A merge that drops what loses, rather than keep it as a conflict. */
+function droppedLosers(db: Database): Database {
+  return withReplica(db, (replica) => ({
+    merge: async (records, options) => {
+      const kept: LogRecord[] = []
+      for (const record of records) {
+        const [winner] = await replica.leaves(record.id)
+        const loses = winner !== undefined && !record.path.includes(winner.rev) && record.rev < winner.rev
+        if (!loses) kept.push(record)
+      }
+      const report = await replica.merge(kept, options)
+      const outcomes = records.map((record) => {
+        const index = kept.indexOf(record)
+        return index < 0 ? { result: 'known' as const } : report.outcomes[index]!
+      })
+      return { ...report, outcomes }
+    },
+  }))
+}
+
+/** A mirror that answers a push before it has taken it, and then does not: the sender's checkpoint moves too early. */
+function hastyMirror(db: Database, mode: 'peer' | 'mirror'): Database {
+  if (mode === 'peer') return db
+  const now = every(10)
+  return withReplica(db, (replica) => ({
+    merge: async (records, options) => {
+      if (options?.from !== 'peer' || !now()) return replica.merge(records, options)
+      const position = replica.position()
+      return { outcomes: records.map(() => ({ result: 'new' as const })), before: position.seq, position }
+    },
+  }))
+}
+
+/** A cache that now and then gives what it had first. */
+function staleReads(db: Database): Database {
+  const now = every(10)
+  const cache = new Map<string, Document & { readonly id: string; readonly rev: string }>()
+  return withReads(db, (found) => {
+    if (found.doc === undefined) return found
+    const cached = cache.get(found.doc.id)
+    if (cached === undefined) cache.set(found.doc.id, found.doc)
+    return cached !== undefined && now() ? { ...found, doc: cached } : found
+  })
+}
+
+/** A feed whose watermark covers a document that it has not brought yet. */
+function hastyFeed(db: Database): Database {
+  const now = every(10)
+  return withReplica(db, (replica) => ({
+    feed: async (options) => {
+      const page = await replica.feed(options)
+      const last = page.records.at(-1)?.id
+      return now() ? { ...page, records: page.records.filter(({ id }) => id !== last) } : page
+    },
+  }))
+}
+
+/** An index whose watermark is written, and some of its entries are not. */
+function hastyWatermark(level: DerivedStore): DerivedStore {
+  const now = every(10)
+  return altered(level, {
+    batch: () => {
+      const batch = level.batch()
+      const chained: typeof batch = altered(batch, {
+        put: (key: Uint8Array, value: Uint8Array) => {
+          if (key[0] !== 1 || !now()) batch.put(key, value)
+          return chained
+        },
+      })
+      return chained
+    },
+  })
+}
+
+/** A feed of changes that leaves one out now and then. */
+function forgetfulChanges(db: Database): Database {
+  const now = every(15)
+  return altered(db, {
+    changes: async function* (...args: Parameters<Database['changes']>): AsyncGenerator<Change> {
+      for await (const change of db.changes(...args)) if (!now()) yield change
+    },
+  })
+}
+
+/** Tombstones that do not travel. */
+function keptDocuments(db: Database): Database {
+  return withReplica(db, (replica) => ({
+    feed: async (options) => {
+      const page = await replica.feed(options)
+      return options.bodies ? { ...page, records: page.records.filter(({ deleted }) => !deleted) } : page
+    },
+  }))
+}
+
+/** An index that calls everything current. */
+function boastfulReads(db: Database): Database {
+  return withReads(db, (found) => ({ ...found, current: true }))
+}
+
+const controls: readonly (readonly [name: string, parts: () => Partial<Parts>, check: RegExp])[] = [
+  [
+    'acknowledge before the fsync',
+    () => ({ storage: lyingDisk }),
+    /acknowledged|goes back|opens|vanish|cursor/,
+  ],
+  ['a checksum that is not verified', () => ({ database: uncheckedBodies }), /only what was written is read/],
+  ['a losing leaf that is dropped', () => ({ database: droppedLosers }), /converge|lost/],
+  ['a checkpoint that moves too early', () => ({ database: hastyMirror }), /converge|lost/],
+  ['a stale read after a newer one', () => ({ database: staleReads }), /never goes back/],
+  [
+    'a watermark before its data',
+    () => ({ level: hastyWatermark }),
+    /acknowledged|opens|converge|vanish|there/,
+  ],
+  ['changes that are left out', () => ({ database: forgetfulChanges }), /changes miss nothing/],
+  ['deletes that do not travel', () => ({ database: keptDocuments }), /converge|lost|superseded/],
+  ['everything called current', () => ({ database: boastfulReads }), /current|vanish/],
+]
+
+/** Seeds within which each of them must be found. */
+const SEEDS = 12
+
+describe('the checks notice', () => {
+  for (const [name, parts, check] of controls) {
+    test(name, { timeout: 120_000 }, async () => {
+      const found: (string | undefined)[] = []
+      for (let seed = 1; seed <= SEEDS && found.length === 0; seed++) {
+        const { violation } = await run({ seed, profile: profiles.short, parts: parts() })
+        if (violation !== undefined) found.push(violation.message)
+      }
+      expect(found).toEqual([expect.stringMatching(check)])
+    })
+  }
+})
+
+test('an index whose watermark is before its data is noticed by the database, which derives it anew', {
+  timeout: 120_000,
+}, async () => {
+  const locations = new Set<string>()
+  const level: Parts['level'] = (store, location) => {
+    locations.add(location)
+    return hastyWatermark(store)
+  }
+  for (let seed = 1; seed <= 4; seed++) {
+    const { violation } = await run({ seed, profile: profiles.short, parts: { level } })
+    expect(violation).toBeUndefined()
+  }
+  expect([...locations].filter((location) => !location.endsWith('index-1')).length).toBeGreaterThan(3)
+})

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { Guarantees } from '../src/guarantees.js'
+import { Model } from '../src/model.js'
+import { Violation } from '../src/violation.js'
+
+test('a promise of one disk ends when it is set back to before it', () => {
+  const guarantees = new Guarantees()
+  guarantees.add('early', ['a'])
+  const copied = guarantees.stamp()
+  guarantees.add('late', ['a'])
+  guarantees.add('late', ['a', 'b'], guarantees.since('late'))
+  guarantees.setBack('a', copied)
+  expect([guarantees.holds('early'), guarantees.holds('late')]).toEqual([true, false])
+  guarantees.add('late', ['b'])
+  expect([guarantees.holds('late'), guarantees.holds('late', 'a')]).toEqual([true, false])
+  guarantees.setBack('b')
+  expect([guarantees.holds('early'), guarantees.holds('late')]).toEqual([true, false])
+})
+
+test('only what was written, for that document, may be read', () => {
+  const model = new Model()
+  const doc = { id: 'a', w: model.nextWrite(), n: 1n, at: new Date(7) }
+  model.attempt('a', doc)
+  model.checkBody('a', '1-x', { ...doc, rev: '1-x' })
+  expect(() => model.checkBody('a', '1-x', { ...doc, n: 1 })).toThrow(Violation)
+  expect(() => model.checkBody('b', '1-x', doc)).toThrow(Violation)
+  const other = { id: 'a', w: model.nextWrite() }
+  model.attempt('a', other)
+  expect(() => model.checkBody('a', '1-x', other)).toThrow('a revision has one body')
+})
+
+test('ancestry is what was told when it was written, and later of paths', () => {
+  const model = new Model()
+  model.learnPath('a', '4-d', false, ['3-c', '2-b'])
+  model.learnPath('a', '2-b', false, ['1-a'])
+  expect(model.isAncestor('a', '1-a', '4-d')).toBe(true)
+  expect(model.isAncestor('a', '4-d', '1-a')).toBe(false)
+  expect(model.isAncestor('a', '4-d', '4-d')).toBe(false)
+  expect(() => model.learnPath('a', '4-d', false, ['3-x'])).toThrow('a revision has one parent')
+})
