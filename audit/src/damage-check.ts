@@ -14,6 +14,9 @@ export function isTyped(error: unknown): boolean {
   return error instanceof MynahError
 }
 
+/** Documents asked for at once. */
+const MANY = 50
+
 const jsonOf = (doc: unknown) => JSON.stringify(doc ?? null)
 
 /** Reads everything back in every way, and holds it against the truth. */
@@ -34,11 +37,33 @@ export async function standingOf(db: Database, truth: Truth): Promise<Standing> 
   }
   await lists(db, truth, harmed, faults)
   await changes(db, truth, harmed, faults)
-  const whole = [...truth.keys()].filter((id) => !harmed.has(id))
-  const docs = await db.getMany(whole)
-  for (const [i, id] of whole.entries())
-    if (jsonOf(docs[i]) !== truth.get(id)!.json) faults.push(`getMany ${id}: ${jsonOf(docs[i])}`)
+  const ids = [...truth.keys()]
+  for (let i = 0; i < ids.length; i += MANY) await many(db, truth, ids.slice(i, i + MANY), { harmed, faults })
   return { harmed, faults }
+}
+
+async function many(
+  db: Database,
+  truth: Truth,
+  ids: readonly string[],
+  { harmed, faults }: { readonly harmed: Set<string>; readonly faults: string[] },
+): Promise<void> {
+  const whole = ids.filter((id) => !harmed.has(id))
+  try {
+    const docs = await db.getMany(whole)
+    for (const [i, id] of whole.entries())
+      if (jsonOf(docs[i]) !== truth.get(id)!.json) faults.push(`getMany ${id}: ${jsonOf(docs[i])}`)
+  } catch (error) {
+    if (!isTyped(error)) faults.push(`getMany: ${String(error)}`)
+    // Under an open database more may be found with each read.
+    for (const id of whole) {
+      const current = await db.read(id).then(
+        (read) => read.current,
+        () => false,
+      )
+      if (!current) harmed.add(id)
+    }
+  }
 }
 
 async function lists(

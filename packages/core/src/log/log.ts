@@ -16,7 +16,7 @@ import { type Recovered, recover } from './recovery.js'
 import { Sealer } from './sealer.js'
 import { SegmentWriter } from './segment-writer.js'
 import type { SpanTable } from './span-table.js'
-import { type VerifyProgress, verifyLog } from './verify.js'
+import { type CheckOptions, verifyLog } from './verify.js'
 
 export type { LogStats } from './log-stats.js'
 
@@ -88,10 +88,7 @@ export interface Log {
   /** Seals all that was appended before the call; when nothing was since, no hot file is left. @throws StorageError */
   seal(options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Reads every byte that counts, and decodes every shard. */
-  verify(options?: {
-    readonly signal?: AbortSignal
-    readonly onProgress?: (progress: VerifyProgress) => void
-  }): AsyncIterable<Finding>
+  verify(options?: CheckOptions): AsyncIterable<Finding>
   /** Writes anew what is whole of files in which something was found; gives those that are as they should be now. @throws StorageError */
   mend(findings: readonly Finding[]): Promise<readonly string[]>
   stats(): LogStats
@@ -244,9 +241,7 @@ class StoredLog implements Log {
     await this.#sealer.release()
   }
 
-  verify(
-    options: { readonly signal?: AbortSignal; readonly onProgress?: (progress: VerifyProgress) => void } = {},
-  ): AsyncIterable<Finding> {
+  verify(options: CheckOptions = {}): AsyncIterable<Finding> {
     this.#requireOpen()
     const { storage, manifest } = this.#options
     const parts = {

@@ -13,13 +13,19 @@ import { readSegment } from './segment-reader.js'
 import { mergeSpans, uncovered } from './span.js'
 import { lastSeqOf, type SpanTable, type StoredShard } from './span-table.js'
 
-export interface VerifyProgress {
+interface VerifyProgress {
   readonly doneBytes: number
   readonly totalBytes: number
 }
 
+/** How a check of the log goes. */
+export interface CheckOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: VerifyProgress) => void
+}
+
 /** The parts of an open log, which goes on working meanwhile. */
-export interface VerifyOptions {
+interface VerifyOptions extends CheckOptions {
   readonly storage: Storage
   readonly manifest: Manifest
   readonly hot: HotWriter
@@ -27,8 +33,6 @@ export interface VerifyOptions {
   readonly table: SpanTable
   readonly lost: LostRecords
   readonly reader: LogReader
-  readonly signal?: AbortSignal
-  readonly onProgress?: (progress: VerifyProgress) => void
 }
 
 /**
