@@ -2,6 +2,8 @@ import { changedDocuments, leafRecord } from '../changes/feed.js'
 import { holdsPosition, type Position, positionAt } from '../changes/positions.js'
 import { valueBytes } from '../codec/value-size.js'
 import { type Leaf, leafKey } from '../document/tree.js'
+import type { IdRange } from '../index/range.js'
+import type { RangeSum } from '../index/range-sums.js'
 import type { LogRecord } from '../log/record.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
@@ -102,6 +104,12 @@ export class ReplicaPort implements Replica {
       const leaf = entries.get(wanted.id)?.leaves.find(isLeaf(wanted))
       return leaf === undefined || leaf.bodySeq === 0
     })
+  }
+
+  async sum(range: IdRange): Promise<RangeSum> {
+    const sum = await this.#keeper.use(() => this.#context.index.sum(range))
+    await this.#durable()
+    return sum
   }
 
   get damage(): number {

@@ -3,7 +3,7 @@ import { ByteWriter } from '../bytes/byte-writer.js'
 /** Bytes of the random value under which ids are hashed. */
 export const SALT_BYTES = 8
 /** A page has this many ids on average, once it is cut at every border: a power of two. */
-const PAGE_IDS = 256
+const PAGE_IDS = 128
 
 const writer = new ByteWriter()
 

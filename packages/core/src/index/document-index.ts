@@ -261,8 +261,9 @@ export class DocumentIndex {
     return writeNote(this.#store, name, text)
   }
 
-  /** Counts and sum computed from every entry, each checked, and those kept at the time. @throws IndexCorruptError */
+  /** Counts and sum computed from every entry, and those kept at the time; cuts pages. @throws IndexCorruptError */
   async recount(signal?: AbortSignal): Promise<{ readonly counted: Root; readonly kept: Root }> {
+    await this.#sums.tidy(() => signal?.aborted !== true)
     // The scan begins in this turn, so that it sees just what this root and the pages count.
     const kept = this.root
     const rows = this.#scan(boundsOf({}))
