@@ -134,7 +134,11 @@ export class Faults {
     this.#world.tell(`${machine.name}: its disk fails now and then`)
     machine.diskFailed = true
     const share = random.pick([0.02, 0.1, 0.5])
-    Object.assign(machine.weather, { error: share, flip: 0, short: 0 })
+    Object.assign(machine.weather, {
+      error: share,
+      flip: random.chance(0.3) ? share / 2 : 0,
+      short: random.chance(0.3) ? share / 2 : 0,
+    })
     this.#later(random.around(3_000), machine, 'disk well', () => {
       Object.assign(machine.weather, { error: 0, flip: 0, short: 0 })
       this.#world.tell(`${machine.name}: its disk works again`)
