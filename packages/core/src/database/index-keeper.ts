@@ -94,6 +94,7 @@ export class IndexKeeper {
     } = {},
   ): Promise<void> {
     const { signal, onProgress } = options
+    const joins = this.#rebuild !== undefined
     if (this.#rebuild === undefined) {
       const listeners: Rebuild['listeners'] = new Set()
       const ends = signal ? AbortSignal.any([signal, this.#over.signal]) : this.#over.signal
@@ -107,7 +108,8 @@ export class IndexKeeper {
     const { done, listeners } = this.#rebuild
     if (onProgress) listeners.add(onProgress)
     try {
-      await (signal ? Promise.race([done, aborted(signal)]) : done)
+      // One that was begun here ends with the signal, and is waited for until nothing is left of it.
+      await (joins && signal ? Promise.race([done, aborted(signal)]) : done)
     } finally {
       if (onProgress) listeners.delete(onProgress)
     }
