@@ -145,7 +145,9 @@ export async function replay(
     readonly onProgress?: ((progress: IndexProgress) => void) | undefined
   },
 ): Promise<void> {
-  for await (const batch of log.scan(index.root.seq + 1, log.head)) {
+  // What is appended meanwhile is for the next call.
+  const { head } = log
+  for await (const batch of log.scan(index.root.seq + 1, head)) {
     options.signal?.throwIfAborted()
     const entries = await index.lookup([...new Set(batch.map(({ record }) => record.id))])
     index.apply(GroupPlan.replay(batch, entries))
@@ -153,5 +155,5 @@ export async function replay(
     options.onProgress?.({ doneRecords: index.root.seq, totalRecords: log.head })
   }
   // The log may end in a lost span.
-  if (index.root.seq < log.head) index.apply({ changes: [], superseded: [], seq: log.head })
+  if (index.root.seq < head) index.apply({ changes: [], superseded: [], seq: head })
 }

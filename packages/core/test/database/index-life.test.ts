@@ -163,6 +163,58 @@ test('a read or a write that finds the index damaged waits for the next one; a s
   }
 })
 
+test('a repair tells how far it is, while reads, writes and a scan go on', async () => {
+  await filled()
+  const big = await open(location)
+  for (let i = 1; i < 40; i++) await fill(big, i * DOCS, (i + 1) * DOCS)
+  // Has the index cut into pages, so that only one of them is damaged.
+  expect(await big.verify()).toMatchObject({ ok: true })
+  await big.close()
+  const docs = 40 * DOCS
+  await damageEntry('d1000')
+  const db = await open(location)
+  const scan = db.list({ gte: 'd9' })[Symbol.asyncIterator]()
+  await scan.next()
+  const phases = new Map<string, number>()
+  let written = 0
+  let rebuilding: unknown
+  let busy = true
+  const write = async (): Promise<void> => {
+    while (busy) await db.put({ id: `w${written++}`, i: 0 })
+  }
+  const read = async (): Promise<void> => {
+    while (busy) {
+      expect(await db.get(`d${5_000 + (written % 1_000)}`)).toBeDefined()
+      rebuilding = (await db.stats()).rebuilding ?? rebuilding
+      // What comes from RAM leaves no turn to anybody else.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  const others = [write(), write(), read()]
+  const report = await db.verify({
+    repair: true,
+    onProgress: (progress) => {
+      phases.set(progress.phase, progress.phase === 'log' ? progress.totalBytes : progress.totalRecords)
+    },
+  })
+  busy = false
+  await Promise.all(others)
+  expect(report).toMatchObject({ ok: false, repaired: ['index'] })
+  expect([...phases.keys()]).toEqual(['log', 'index'])
+  expect(phases.get('index')).toBeGreaterThan(docs)
+  expect(rebuilding).toMatchObject({ totalRecords: expect.any(Number) })
+  // The old index is there as long as a scan of it is.
+  expect((await readdir(location)).filter((name) => name.startsWith('index-')).length).toBe(2)
+  let scanned = 1
+  while (!(await scan.next()).done) scanned += 1
+  expect(scanned).toBeGreaterThan(1_000)
+  expect(await db.get('d1000')).toMatchObject({ i: 1_000 })
+  expect(await db.count()).toBe(docs + written)
+  expect(await db.verify()).toMatchObject({ ok: true })
+  await db.close()
+  expect(await indexFolder()).toBe(join(location, 'index-2'))
+})
+
 test('a repair that is cancelled leaves the index as it was', async () => {
   await filled()
   await damageEntry('d8')
