@@ -18,7 +18,7 @@ export type {
 export { REMOVE } from './database/documents.js'
 export { type OpenOptions, open } from './database/open.js'
 export type { Stats } from './database/stats.js'
-export type { VerifyFinding, VerifyOptions, VerifyReport } from './database/verify.js'
+export type { VerifyFinding, VerifyOptions, VerifyProgress, VerifyReport } from './database/verify.js'
 export type { Env, Timer } from './env/env.js'
 export { nodeEnv } from './env/node-env.js'
 export * from './errors.js'
