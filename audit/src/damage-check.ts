@@ -1,4 +1,4 @@
-import { type Database, MynahError, type Stats, type VerifyReport } from '@mynah/core'
+import { CursorLostError, type Database, MynahError, type Stats, type VerifyReport } from '@mynah/core'
 import { replicaOf } from '@mynah/core/replica'
 import type { Truth } from './damage-base.js'
 
@@ -36,7 +36,14 @@ export async function standingOf(db: Database, truth: Truth): Promise<Standing> 
     }
   }
   await lists(db, truth, harmed, faults)
-  await changes(db, truth, harmed, faults)
+  try {
+    await changes(db, truth, harmed, faults)
+  } catch (error) {
+    // Damage was found on the way: it says that it is not whole, and is read again.
+    if (!(error instanceof CursorLostError)) throw error
+    await db.verify()
+    await changes(db, truth, harmed, faults)
+  }
   const ids = [...truth.keys()]
   for (let i = 0; i < ids.length; i += MANY) await many(db, truth, ids.slice(i, i + MANY), { harmed, faults })
   return { harmed, faults }
@@ -104,7 +111,8 @@ async function changes(
     if (!harmed.has(id) && (rev !== revs[0] || conflicts.some((one) => !revs.includes(one))))
       faults.push(`changes ${id}: ${rev} instead of ${revs.join(' ')}`)
   }
-  for (const id of truth.keys()) if (!told.has(id) && !harmed.has(id)) faults.push(`${id} is in no change`)
+  for (const id of truth.keys())
+    if (!told.has(id) && !harmed.has(id) && (await isCurrent(db, id))) faults.push(`${id} is in no change`)
 }
 
 /** Whatever is missing or older must have been reported, by name where that is known. */

@@ -16,7 +16,8 @@ export async function* watchChanges(
   replica: Replica,
   options: ChangesOptions,
 ): AsyncGenerator<Change> {
-  const { log } = context
+  const { log, manifest } = context
+  const { damage } = manifest.data
   let since = startOf(replica, options.since)
   let left = options.limit ?? Number.POSITIVE_INFINITY
   const commits = new Commits(context, replica, options.signal)
@@ -28,6 +29,9 @@ export async function* watchChanges(
         left -= 1
         if (left === 0) return
       }
+      // What was found lost on the way is told again past the end: to whoever does not go on it would be missing.
+      if (!options.live && manifest.data.damage !== damage)
+        throw new CursorLostError(formatPosition(positionAt(log.incarnations, until)))
       since = until
       if (!options.live || !(await commits.past(until))) return
     }

@@ -2,7 +2,7 @@ import type { Env } from '../env/env.js'
 import type { DocumentIndex } from '../index/document-index.js'
 import type { Log } from '../log/log.js'
 import type { Manifest } from '../log/manifest.js'
-import type { Harmed } from './damage.js'
+import type { Harmed } from './harmed.js'
 import type { BodySource } from './replica.js'
 
 /** What the parts of one open database share. */

@@ -13,12 +13,6 @@ export type Ground = Pick<Context, 'log' | 'index' | 'manifest' | 'env' | 'harme
 /** Runs when nothing else writes. */
 export type Exclusively = (run: () => Promise<void>) => Promise<void>
 
-/** A lost record of a leaf, and its document. */
-export interface Harmed {
-  readonly seq: number
-  readonly id: string
-}
-
 const SLICE = 1_000
 
 /**

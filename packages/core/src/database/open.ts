@@ -10,9 +10,10 @@ import { memoryStorage } from '../storage/memory-storage.js'
 import { nodeStorage } from '../storage/node-storage.js'
 import type { Storage, StorageLock } from '../storage/storage.js'
 import type { Context } from './context.js'
-import { type Harmed, settleDamage } from './damage.js'
+import { settleDamage } from './damage.js'
 import type { Database } from './database.js'
 import { EmbeddedDatabase, type Housekeeping } from './embedded-database.js'
+import type { Harmed } from './harmed.js'
 import { type IndexHome, type IndexProgress, indexHome, replay } from './index-home.js'
 
 export interface OpenOptions {

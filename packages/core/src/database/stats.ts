@@ -3,7 +3,7 @@ import type { LogStats } from '../log/log.js'
 import type { Context } from './context.js'
 import type { IndexProgress } from './index-home.js'
 import { owedCount } from './owed.js'
-import type { VerifyFinding } from './verify.js'
+import type { VerifyFinding } from './verify-finding.js'
 import { damageOf } from './verify-log.js'
 
 /** What a database holds and takes. Bytes are counted, not estimated, but for the index on disk. */

@@ -2,7 +2,7 @@ import { IndexCorruptError } from '../errors.js'
 import type { Finding } from '../log/finding.js'
 import type { Context } from './context.js'
 import { lostIds } from './owed.js'
-import type { VerifyFinding } from './verify.js'
+import type { VerifyFinding } from './verify-finding.js'
 
 const DOUBT =
   'records were lost that the index had not seen: documents may be older here than they were, or missing'

@@ -3,7 +3,10 @@ import { IndexCorruptError } from '../errors.js'
 import type { Context } from './context.js'
 import type { IndexProgress } from './index-home.js'
 import type { IndexKeeper } from './index-keeper.js'
+import type { VerifyFinding } from './verify-finding.js'
 import { verifyLogFiles } from './verify-log.js'
+
+export type { VerifyFinding } from './verify-finding.js'
 
 /** First the log is read, in bytes; then, where `repair` is asked and needed, the index built from it, in records. */
 export type VerifyProgress =
@@ -15,16 +18,6 @@ export interface VerifyOptions {
   readonly repair?: boolean
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: VerifyProgress) => void
-}
-
-/** Something that is not as it should be. */
-export interface VerifyFinding {
-  /** The file, or 'index'. */
-  readonly file: string
-  /** What is wrong, for people. */
-  readonly fault: string
-  /** Documents that it concerns, as far as they are known. */
-  readonly ids: readonly string[]
 }
 
 export interface VerifyReport {
