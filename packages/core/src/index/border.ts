@@ -27,32 +27,34 @@ export function halfSipHash(key: Uint8Array, bytes: Uint8Array): number {
   let v1 = k1
   let v2 = 0x6c796765 ^ k0
   let v3 = 0x74656462 ^ k1
-  const whole = bytes.length & ~3
-  const round = (): void => {
-    v0 = (v0 + v1) | 0
-    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0
-    v0 = (v0 << 16) | (v0 >>> 16)
-    v2 = (v2 + v3) | 0
-    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2
-    v0 = (v0 + v3) | 0
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0
-    v2 = (v2 + v1) | 0
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2
-    v2 = (v2 << 16) | (v2 >>> 16)
-  }
-  const take = (m: number): void => {
-    v3 ^= m
-    round()
-    round()
+  const words = bytes.length >>> 2
+  for (let at = 0; at <= words + 1; at++) {
+    const isEnd = at > words
+    const m = isEnd ? 0 : at < words ? word(bytes, 4 * at) : lastWord(bytes)
+    if (isEnd) v2 ^= 0xff
+    else v3 ^= m
+    for (let round = isEnd ? 4 : 2; round > 0; round--) {
+      v0 = (v0 + v1) | 0
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0
+      v0 = (v0 << 16) | (v0 >>> 16)
+      v2 = (v2 + v3) | 0
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2
+      v0 = (v0 + v3) | 0
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0
+      v2 = (v2 + v1) | 0
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2
+      v2 = (v2 << 16) | (v2 >>> 16)
+    }
     v0 ^= m
   }
-  for (let at = 0; at < whole; at += 4) take(word(bytes, at))
-  let last = bytes.length << 24
-  for (let at = whole; at < bytes.length; at++) last |= bytes[at]! << (8 * (at - whole))
-  take(last)
-  v2 ^= 0xff
-  for (let i = 0; i < 4; i++) round()
   return v1 ^ v3
+}
+
+/** What is left behind the whole words, and the length in the highest byte. */
+function lastWord(bytes: Uint8Array): number {
+  let last = bytes.length << 24
+  for (let at = bytes.length & ~3; at < bytes.length; at++) last |= bytes[at]! << (8 * (at & 3))
+  return last
 }
 
 function word(bytes: Uint8Array, at: number): number {

@@ -34,15 +34,13 @@ export async function loadPages(store: DerivedStore, env: Env, stored: StoredRoo
 }
 
 async function readPages(store: DerivedStore): Promise<Page[]> {
-  const pages: Page[] = []
-  const rows = store.iterator(pageBounds)
+  const iterator = store.iterator(pageBounds)
   try {
-    for await (const [key, value] of rows) {
+    return (await iterator.all()).map(([key, value]) => {
       const first = entryId(key)
-      pages.push(parseValue(key, value, (bytes) => decodePage(first, bytes)))
-    }
+      return parseValue(key, value, (bytes) => decodePage(first, bytes))
+    })
   } finally {
-    await rows.close()
+    await iterator.close()
   }
-  return pages
 }

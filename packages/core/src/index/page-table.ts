@@ -1,6 +1,6 @@
 import { compareUtf8 } from '../bytes/compare.js'
 import { isBorder } from './border.js'
-import { newPage, type Page } from './page.js'
+import { newPage, type Page, type Seam } from './page.js'
 import { addPrint, addTally, copyTally, emptyTally, type Print, subtractTally, type Tally } from './tally.js'
 
 /** Pages under one sum of the level above. */
@@ -86,17 +86,22 @@ export class PageTable {
     page.late?.push(print)
     this.#touched.add(page)
     addPrint(page, print)
+    if (print.before !== undefined) {
+      if (page.seam && isBehind(id, page.seam)) addPrint(page.seam.behind, print)
+    } else this.#place(page, print)
+  }
+
+  /** Puts a new id on its side of the page's seam, or cuts the page there. */
+  #place(page: Page, print: Print): void {
+    const { id } = print
     const { seam } = page
-    const isNew = print.before === undefined
-    if (seam && (id === seam.next || (seam.next !== undefined && compareUtf8(id, seam.next) > 0))) {
-      addPrint(seam.behind, print)
-      if (isNew && isBorder(this.salt, id)) page.uncut = true
-    } else if (isNew) {
-      const border = isBorder(this.salt, id)
-      if (seam === undefined || compareUtf8(id, seam.at) <= 0 || page.late) page.uncut ||= border
-      else if (border) return this.#cutAtSeam(page, print)
-      if (seam && compareUtf8(id, seam.at) > 0) seam.at = id
-    }
+    const isPageStart = isBorder(this.salt, id)
+    const behind = seam !== undefined && isBehind(id, seam)
+    const atSeam = seam !== undefined && !behind && compareUtf8(id, seam.at) > 0
+    if (isPageStart && atSeam && !page.late) return this.#cutAtSeam(page, print)
+    page.uncut ||= isPageStart
+    if (behind) addPrint(seam.behind, print)
+    else if (atSeam) seam.at = id
   }
 
   /** A scan of a page ended: puts what it found in its place, then what changed meanwhile. */
@@ -196,6 +201,10 @@ export class PageTable {
     this.#last = { page: block.pages[inBlock]!, block, end }
     return this.#last
   }
+}
+
+function isBehind(id: string, { next }: Seam): boolean {
+  return next !== undefined && compareUtf8(id, next) >= 0
 }
 
 function totalOf(block: Block): Tally {
