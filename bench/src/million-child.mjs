@@ -1,7 +1,7 @@
 /** One phase of the large run, alone in its process. Started by `million.mjs` with the task as JSON. */
 
 import { performance } from 'node:perf_hooks'
-import { open } from '@mynah/core'
+import { open } from '../../packages/core/dist/index.js'
 import { peakRssBytes } from './measure.mjs'
 import { generateReadings } from './readings.mjs'
 
