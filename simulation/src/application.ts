@@ -1,4 +1,5 @@
-import { CursorLostError, type Document, type Read, type ReadOptions } from '@mynah/core'
+import type { Document, Read, ReadOptions, Ref, Stored } from '@mynah/core'
+import { type Followed, Follower } from './follower.js'
 import type { Machine, Process } from './machine.js'
 import { generationOf, nameOf, WRITE } from './model.js'
 import type { Random } from './random.js'
@@ -9,9 +10,7 @@ import type { World } from './world.js'
 interface Memory {
   /** Revisions that it was told of as stored or read, by document. */
   readonly seen: ReadonlyMap<string, ReadonlySet<string>>
-  readonly cursor: string | undefined
-  /** What the changes told: of each document the newest. */
-  readonly followed: ReadonlyMap<string, string>
+  readonly followed: Followed
 }
 
 /**
@@ -22,29 +21,25 @@ export class Application {
   readonly #machine: Machine
   readonly #random: Random
   #seen = new Map<string, Set<string>>()
-  #cursor: string | undefined
-  #followed = new Map<string, string>()
-  /** The machine's life in which somebody follows the changes. */
-  #following: number | undefined
+  readonly follower: Follower
 
   constructor(world: World, machine: Machine) {
     this.#world = world
     this.#machine = machine
     this.#random = world.random.fork()
+    this.follower = new Follower(world, machine)
   }
 
   /** A copy of what it knows. */
   remember(): Memory {
     const seen = new Map(Array.from(this.#seen, ([id, revs]) => [id, new Set(revs)]))
-    return { seen, cursor: this.#cursor, followed: new Map(this.#followed) }
+    return { seen, followed: this.follower.remember() }
   }
 
   /** Goes on from there, or from nothing. */
   recall(memory: Memory | undefined): void {
     this.#seen = new Map(Array.from(memory?.seen ?? [], ([id, revs]) => [id, new Set(revs)]))
-    this.#cursor = memory?.cursor
-    this.#followed = new Map(memory?.followed ?? [])
-    this.#following = undefined
+    this.follower.recall(memory?.followed)
   }
 
   /** Reads a document and checks the answer; undefined where nothing could be told. */
@@ -82,14 +77,15 @@ export class Application {
     return doc
   }
 
-  async put(process: Process, doc: Document & { readonly id: string }): Promise<void> {
+  async put(process: Process, doc: Document & { readonly id: string }): Promise<Stored> {
     const stored = await process.db.put(doc)
     await this.#wrote(process, stored, doc)
-    if (!this.#random.chance(0.05) || !process.alive) return
+    if (!this.#random.chance(0.05) || !process.alive) return stored
     // An application that was not told tries again.
     const again = await process.db.put(doc).catch(() => undefined)
     if (again !== undefined && doc.rev !== undefined && again.rev !== stored.rev)
       throw new Violation('a repeated put is no new one', `${doc.id} ${again.rev} after ${stored.rev}`)
+    return stored
   }
 
   async putMany(process: Process, ids: readonly string[]): Promise<void> {
@@ -126,14 +122,31 @@ export class Application {
     if (ref !== undefined) await this.#tombstone(process, id, ref.rev, doc?.rev)
   }
 
+  /** The live leaves of a document that has several, the winner first; where they can all be read. */
+  async conflict(process: Process, id: string): Promise<readonly Stored[] | undefined> {
+    const { doc, conflicts, current } = await this.read(process, id, {})
+    // What is stale may be one of the others.
+    if (doc === undefined || !current || conflicts.length === 0) return undefined
+    const leaves = [doc]
+    for (const rev of conflicts) {
+      const other = await this.read(process, id, { rev })
+      if (other.doc === undefined) return undefined
+      leaves.push(other.doc)
+    }
+    return leaves
+  }
+
+  /** Deletes one revision that was read. */
+  async deleteRevision(process: Process, { id, rev }: Ref): Promise<void> {
+    this.#world.model.attemptDelete(id)
+    const ref = await process.db.delete({ id, rev })
+    if (ref !== undefined) await this.#tombstone(process, id, ref.rev, rev)
+  }
+
   /** Ends the conflicts of a document: the other leaves are deleted. */
   async settle(process: Process, id: string): Promise<void> {
     const { conflicts } = await this.read(process, id, { freshness: 'index' })
-    this.#world.model.attemptDelete(id)
-    for (const rev of conflicts) {
-      const ref = await process.db.delete({ id, rev })
-      if (ref !== undefined) await this.#tombstone(process, id, ref.rev, rev)
-    }
+    for (const rev of conflicts) await this.deleteRevision(process, { id, rev })
   }
 
   async getMany(process: Process, ids: readonly string[]): Promise<void> {
@@ -150,41 +163,6 @@ export class Application {
       if (doc.id <= last) throw new Violation('a list is in order', `${doc.id} after ${last}`)
       last = doc.id
       this.#checkDocument(doc.id, doc, [...(seen.get(doc.id) ?? [])])
-    }
-  }
-
-  /** Takes the changes since the last time. */
-  async follow(process: Process): Promise<void> {
-    const { life } = this.#machine
-    if (this.#following === life) return
-    this.#following = life
-    try {
-      const since = this.#cursor === undefined ? {} : { since: this.#cursor }
-      for await (const change of process.db.changes({ ...since, documents: this.#random.chance(0.5) })) {
-        if (life !== this.#machine.life) return
-        if (change.doc !== undefined) this.#world.model.checkBody(change.id, change.doc.rev, change.doc)
-        this.#followed.set(change.id, changeText(change))
-        this.#cursor = change.cursor
-      }
-    } catch (cause) {
-      if (cause instanceof CursorLostError)
-        throw new Violation('a cursor holds', `${this.#machine.name} ${this.#cursor}`, { cause })
-      throw cause
-    } finally {
-      if (life === this.#following) this.#following = undefined
-    }
-  }
-
-  /** Whether the changes, followed to their end, told of all documents as they are. */
-  async checkFollowed(process: Process): Promise<void> {
-    await this.follow(process)
-    for await (const change of process.db.changes()) {
-      const told = this.#followed.get(change.id)
-      if (told !== changeText(change))
-        throw new Violation(
-          'changes miss nothing',
-          `${this.#machine.name}: ${changeText(change)}, told ${told}`,
-        )
     }
   }
 
@@ -210,7 +188,8 @@ export class Application {
     given: Document,
   ): Promise<void> {
     const { id, rev } = stored
-    const parent = given.rev
+    // A put of what is there already is no new revision.
+    const parent = given.rev === rev ? undefined : given.rev
     this.#world.model.acknowledge(this.#machine.diskName, { id, rev, parent, doc: stored })
     this.#see(id, rev)
     this.#world.count('writes')
@@ -271,18 +250,4 @@ export class Application {
     if (!this.#world.everExchanged(this.#machine, scope))
       throw new Violation('nothing is current before an exchange', `${name}: ${id}`)
   }
-}
-
-function changeText({
-  id,
-  rev,
-  deleted,
-  conflicts,
-}: {
-  readonly id: string
-  readonly rev: string
-  readonly deleted: boolean
-  readonly conflicts: readonly string[]
-}): string {
-  return `${id} ${rev}${deleted ? ' deleted' : ''} ${[...conflicts].sort().join()}`
 }

@@ -11,23 +11,32 @@ const LOOK_MS = 2_000
 /** The leaves of each document, in an order of their own. */
 type Leaves = Map<string, readonly LogRecord[]>
 
-/** Waits until all replicas agree, and judges what they agree on. @throws Violation */
-export async function finish(world: World): Promise<void> {
+/**
+ * Waits until all replicas agree, and judges what they agree on.
+ * @param look called when they do; gives what is still to come to its end
+ * @throws Violation
+ */
+export async function finish(
+  world: World,
+  look: () => Promise<string | undefined> = async () => undefined,
+): Promise<void> {
   const endMs = world.scheduler.nowMs + LIMIT_MS
   for (;;) {
     await world.scheduler.sleep(LOOK_MS, 'look')
     for (const machine of world.machines) if (machine.process === undefined) void machine.start()
-    const difference = world.unanswered().at(0) ?? (await compare(world))
+    const difference = world.unanswered().at(0) ?? (await compare(world)) ?? (await look())
     if (difference === undefined) break
     if (world.scheduler.nowMs > endMs)
       throw new Violation('replicas converge, and operations end', difference)
   }
-  const [mirror] = world.mirrors
-  if (mirror?.process !== undefined) checkRequired(world, await leavesOf(world, mirror.process))
+  const known = []
+  for (const machine of [...world.mirrors, ...world.peers])
+    known.push(await leavesOf(world, required(machine)))
+  checkRequired(world, known)
   for (const machine of world.machines) {
     const process = required(machine)
     await world.check.opened(machine, process)
-    await world.applicationOf(machine).checkFollowed(process)
+    await world.applicationOf(machine).follower.check(process)
   }
 }
 
@@ -129,12 +138,19 @@ function revsOf(leaves: Leaves, id: string): string {
   return `[${revs.join(', ')}]`
 }
 
-/** Nothing that was acknowledged is missing, and nothing that was superseded is back. */
-function checkRequired({ model }: World, leaves: Leaves): void {
+/** Nothing that was acknowledged is missing at the first mirror, and nothing that was superseded is back. */
+function checkRequired(world: World, known: readonly Leaves[]): void {
+  const { model } = world
+  const ghosts = ghostsIn(world, known)
   for (const { id, rev } of model.required()) {
-    const revs = (leaves.get(id) ?? []).map((leaf) => leaf.rev)
+    // Under a leaf that nobody holds, nobody looks for what it superseded.
+    if (ghosts.has(id)) continue
+    const revs = (known[0]?.get(id) ?? []).map((leaf) => leaf.rev)
     if (!revs.some((leaf) => leaf === rev || model.isAncestor(id, rev, leaf)))
-      throw new Violation('nothing acknowledged is lost', `${id} ${rev}, leaves ${revs.join()}`)
+      throw new Violation(
+        'nothing acknowledged is lost',
+        `${id} ${rev}, leaves ${revs.join()}; promised: ${model.guarantees.describe(nameOf(id, rev))}`,
+      )
     const back = revs.find((leaf) => model.isAncestor(id, leaf, rev))
     if (back !== undefined)
       throw new Violation('nothing superseded returns', `${id} ${back} is a leaf, and ${rev} follows it`)

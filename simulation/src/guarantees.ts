@@ -52,6 +52,14 @@ export class Guarantees {
     )
   }
 
+  /** What was promised of the write and still holds, for people. */
+  describe(write: string): string {
+    const holding = (this.#guarantees.get(write) ?? []).filter((one) =>
+      one.disks.every((name) => !this.#mayBeLost(name, one)),
+    )
+    return holding.map(({ disks, from, to }) => `${disks.join(' or ')} (${from} to ${to})`).join(', ')
+  }
+
   /** When the write was first promised. */
   since(write: string): number {
     return this.#guarantees.get(write)?.[0]?.from ?? this.#stamp

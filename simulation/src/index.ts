@@ -1,3 +1,5 @@
 export { type Profile, type ProfileName, profiles } from './profile.js'
+export type { Random } from './random.js'
 export { type RunOptions, type RunReport, run } from './run.js'
+export { type Outcome, type SimulateOptions, type SimulateReport, simulate } from './simulate.js'
 export { Violation } from './violation.js'

@@ -14,7 +14,7 @@ interface Revision {
   body: string | undefined
 }
 
-/** Every body that is written carries a number of its own under this name. */
+/** Every body that the simulation makes up carries a number of its own under this name. */
 export const WRITE = 'w'
 
 /**
@@ -24,8 +24,8 @@ export const WRITE = 'w'
 export class Model {
   readonly guarantees = new Guarantees()
   readonly #revisions = new Map<string, Map<string, Revision>>()
-  /** Bodies that somebody tried to write, by their number. */
-  readonly #attempts = new Map<number, { readonly id: string; readonly body: string }>()
+  /** Bodies that somebody tried to write, by document. */
+  readonly #attempts = new Map<string, Set<string>>()
   readonly #deletes = new Set<string>()
   #writes = 0
 
@@ -36,7 +36,8 @@ export class Model {
 
   /** Somebody is about to write this; whether it will be stored is open. */
   attempt(id: string, doc: Document): void {
-    this.#attempts.set(numberOf(doc), { id, body: bodyText(doc) })
+    const bodies = this.#attempts.get(id) ?? new Set()
+    this.#attempts.set(id, bodies.add(bodyText(doc)))
   }
 
   attemptDelete(id: string): void {
@@ -58,8 +59,7 @@ export class Model {
   /** A read gave this body under that revision: it must be what was written, by somebody, for this id. */
   checkBody(id: string, rev: string, doc: Document): void {
     const body = bodyText(doc)
-    const attempt = this.#attempts.get(numberOf(doc))
-    if (attempt?.id !== id || attempt.body !== body)
+    if (this.#attempts.get(id)?.has(body) !== true)
       throw new Violation(
         'only what was written is read',
         `${id} ${rev} is ${body}, which nobody wrote there`,
@@ -144,9 +144,4 @@ export function nameOf(id: string, rev: string): string {
 
 export function generationOf(rev: string): number {
   return Number.parseInt(rev, 10)
-}
-
-function numberOf(doc: Document): number {
-  const number = doc[WRITE]
-  return typeof number === 'number' ? number : -1
 }

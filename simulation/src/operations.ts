@@ -4,7 +4,12 @@ import type { Machine, Process } from './machine.js'
 import type { Random } from './random.js'
 import type { World } from './world.js'
 
-type Operation = (process: Process, application: Application, random: Random, world: World) => Promise<void>
+type Operation = (
+  process: Process,
+  application: Application,
+  random: Random,
+  world: World,
+) => Promise<unknown>
 
 /** Most edits go to a few documents, so that they meet. */
 function anId(world: World, random: Random): string {
@@ -28,37 +33,18 @@ const operations: readonly (readonly [weight: number, name: string, Operation])[
   [6, 'update', (process, app, random, world) => app.update(process, anId(world, random))],
   [8, 'delete', (process, app, random, world) => app.delete(process, anId(world, random))],
   [5, 'settle', (process, app, random, world) => app.settle(process, anId(world, random))],
-  [
-    16,
-    'read',
-    async (process, app, random, world) => {
-      await app.read(process, anId(world, random), anyFreshness(random))
-    },
-  ],
+  [16, 'read', (process, app, random, world) => app.read(process, anId(world, random), anyFreshness(random))],
   [3, 'getMany', (process, app, random, world) => app.getMany(process, someIds(world, random))],
   [3, 'list', (process, app, random) => app.list(process, random.chance(0.2) ? 'fetch' : 'skip')],
-  [4, 'follow', (process, app) => app.follow(process)],
+  [4, 'follow', (process, app, random) => app.follower.follow(process, random.chance(0.5))],
   [2, 'seal', ({ db }) => db.seal()],
-  [
-    1,
-    'verify',
-    async ({ db }) => {
-      await db.verify()
-    },
-  ],
-  [
-    1,
-    'stats',
-    async ({ db }) => {
-      await db.stats()
-      await db.count()
-    },
-  ],
+  [1, 'verify', ({ db }) => db.verify()],
+  [1, 'stats', ({ db }) => Promise.all([db.stats(), db.count()])],
   [
     2,
     'sync',
     async ({ replication }) => {
-      if (replication.mirrors().length > 0) await replication.sync({ signal: AbortSignal.any([]) })
+      if (replication.mirrors().length > 0) await replication.sync()
     },
   ],
   [2, 'synced', (process, app) => app.synced(process)],

@@ -6,6 +6,8 @@ export interface Profile {
   readonly steps: readonly [least: number, most: number]
   /** Mean pause between two steps, virtual milliseconds. */
   readonly pauseMs: readonly [least: number, most: number]
+  /** The chance that a peer's index covers a part of the documents only. */
+  readonly scoped: number
   /** Of messages between machines: lost, doubled, cut off, answered by a captive portal. A run draws its share of it. */
   readonly network: number
   readonly partition: number
@@ -30,6 +32,7 @@ const everything: Profile = {
   ids: [5, 40],
   steps: [100, 600],
   pauseMs: [10, 120],
+  scoped: 0.3,
   network: 0.05,
   partition: 0.01,
   kill: 0.012,
@@ -81,6 +84,16 @@ export const profiles = {
   short,
   /** Nothing goes wrong. */
   calm,
+  /** For merges: few documents, long times apart, and everybody sees everything. */
+  merges: {
+    ...short,
+    scoped: 0,
+    partition: 0.06,
+    restore: 0,
+    membership: 0,
+    settings: 0,
+    disk: 0,
+  },
   /** Only processes and machines end. */
   crashes: { ...calm, kill: 0.03, powerCut: 0.03, restart: 0.02 },
   /** Only the network fails. */

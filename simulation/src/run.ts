@@ -1,6 +1,7 @@
 import { Faults } from './faults.js'
 import { finish } from './finish.js'
 import { troubles } from './hosts.js'
+import type { Machine } from './machine.js'
 import { operate } from './operations.js'
 import { type Profile, profiles } from './profile.js'
 import { Violation } from './violation.js'
@@ -13,7 +14,21 @@ export interface RunOptions {
   /** Ends the operations after so many steps. */
   readonly steps?: number
   readonly parts?: Partial<Parts>
+  /** Default: everything that an application may do, to documents that mean nothing. */
+  readonly usage?: Usage
   readonly print?: (line: string) => void
+}
+
+/** What the applications of a fleet do. */
+export interface Usage {
+  /** Default: as many as are drawn. */
+  readonly ids?: readonly string[]
+  /** Has an application do something; without waiting for it. */
+  step(world: World, machine: Machine): void
+  /** Called while the fleet agrees; gives what is still to come to its end. */
+  look?(world: World): Promise<string | undefined>
+  /** Called when all is over. @throws Violation */
+  end?(world: World): Promise<void>
 }
 
 /** What one run came to. */
@@ -32,21 +47,29 @@ export interface RunReport {
 
 /** One history of a fleet, from its seed. Everything that is not a promise broken is thrown. */
 export async function run(options: RunOptions): Promise<RunReport> {
-  const { seed, profile = profiles.everything, parts, print } = options
-  const world = new World({ seed, profile, ...(parts && { parts }), ...(print && { print }) })
-  const violation = await history(world, options.steps)
+  const { seed, profile = profiles.everything, parts, usage = { step: operate }, print } = options
+  const { ids } = usage
+  const world = new World({
+    seed,
+    profile,
+    ...(parts && { parts }),
+    ...(ids && { ids }),
+    ...(print && { print }),
+  })
+  const violation = await history(world, drive(world, usage, options.steps))
   for (const machine of [...world.machines]) world.remove(machine)
   const { trace, scheduler, counts } = world
   const { events, nowMs } = scheduler
   return { seed, violation, lines: trace.lines, digest: trace.digest(), counts, events, virtualMs: nowMs }
 }
 
-async function history(world: World, steps: number | undefined): Promise<Violation | Error | undefined> {
+/** Lets the time pass until the work is over, or a promise is broken. */
+async function history(world: World, driven: Promise<void>): Promise<Violation | Error | undefined> {
   const onRejection = (error: unknown) =>
     world.fail(new Violation('no rejection is unhandled', String(error), { cause: error }))
   process.on('unhandledRejection', onRejection)
   try {
-    const work = Promise.race([drive(world, steps), world.failure])
+    const work = Promise.race([driven, world.failure])
     await world.scheduler.until(work)
     await work
     return undefined
@@ -57,7 +80,7 @@ async function history(world: World, steps: number | undefined): Promise<Violati
   }
 }
 
-async function drive(world: World, limit: number | undefined): Promise<void> {
+async function drive(world: World, usage: Usage, limit: number | undefined): Promise<void> {
   const { random, profile, scheduler } = world
   populate(world)
   for (const machine of world.machines) void machine.start()
@@ -68,12 +91,13 @@ async function drive(world: World, limit: number | undefined): Promise<void> {
   world.hosts.network.setFaults(troubles(profile.network * random.fraction()))
   for (let step = 0; step < steps; step++) {
     await scheduler.sleep(random.around(pauseMs), 'step')
-    operate(world, random.pick(random.chance(0.85) ? world.peers : world.machines))
+    usage.step(world, random.pick(random.chance(0.85) ? world.peers : world.machines))
     faults.step()
   }
   world.tell('every fault ends')
   faults.heal()
-  await finish(world)
+  await finish(world, () => usage.look?.(world) ?? Promise.resolve(undefined))
+  await usage.end?.(world)
 }
 
 /** Mirrors that all know each other, and peers that know some of them. */
@@ -90,7 +114,9 @@ function populate(world: World): void {
     const known = addresses.filter(() => random.chance(0.6))
     world.add('peer', {
       mirrors: known.length > 0 ? known : [random.pick(addresses)],
-      scope: random.chance(0.7) ? undefined : random.pick([[], [prefixes[0]], [prefixes[1], prefixes[2]]]),
+      scope: random.chance(profile.scoped)
+        ? random.pick([[], [prefixes[0]], [prefixes[1], prefixes[2]]])
+        : undefined,
       hold: random.chance(0.7) ? 'used' : 'all',
       live: random.chance(0.8),
     })

@@ -23,6 +23,8 @@ export interface WorldOptions {
   readonly seed: number
   readonly profile: Profile
   readonly parts?: Partial<Parts>
+  /** Default: as many as are drawn. */
+  readonly ids?: readonly string[]
   /** Called with each line of the trace. */
   readonly print?: (line: string) => void
 }
@@ -58,7 +60,7 @@ export class World {
   #failed = false
   #names = 0
 
-  constructor({ seed, profile, parts, print }: WorldOptions) {
+  constructor({ seed, profile, parts, ids, print }: WorldOptions) {
     this.profile = profile
     this.parts = { ...whole, ...parts }
     this.random = new Random(seed)
@@ -66,7 +68,7 @@ export class World {
     this.scheduler = new Scheduler(this.trace)
     this.check = new Check(this)
     this.hosts = new Hosts(this)
-    this.ids = idsOf(this.random.between(...profile.ids), this.random)
+    this.ids = ids ?? idsOf(this.random.between(...profile.ids), this.random)
     this.failure.catch(() => undefined)
   }
 
@@ -162,7 +164,7 @@ export class World {
   run(
     machine: Machine,
     what: string,
-    operation: (process: Process, application: Application) => Promise<void>,
+    operation: (process: Process, application: Application) => Promise<unknown>,
     process = machine.process,
   ): void {
     if (process === undefined || !process.alive) return
@@ -182,7 +184,7 @@ export class World {
 
   async #settle(
     pending: { readonly machine: Machine; readonly process: Process; readonly what: string },
-    operation: Promise<void>,
+    operation: Promise<unknown>,
   ): Promise<void> {
     const { machine, process, what } = pending
     try {
