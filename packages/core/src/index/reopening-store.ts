@@ -200,11 +200,16 @@ export class ReopeningStore {
     const close = iterator.close.bind(iterator)
     const next = iterator.next.bind(iterator)
     const nextv = iterator.nextv.bind(iterator)
+    const fail = (error: unknown): never => {
+      // The reopening did not wait for it any longer.
+      if (isClosedScan(error) && !this.#closed) throw storageError('the index', 'scan', error)
+      throw readError(error)
+    }
     let counted = true
     this.#scans += 1
     return Object.assign(iterator, {
-      next: () => next().catch(rethrow),
-      nextv: (size: number) => nextv(size).catch(rethrow),
+      next: () => next().catch(fail),
+      nextv: (size: number) => nextv(size).catch(fail),
       close: () => {
         if (counted) this.#scans -= 1
         counted = false
@@ -221,8 +226,8 @@ function readError(error: unknown): unknown {
   return error
 }
 
-function rethrow(error: unknown): never {
-  throw readError(error)
+function isClosedScan(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'LEVEL_ITERATOR_NOT_OPEN'
 }
 
 /** A scan that begins when the store is open again. */
