@@ -8,9 +8,10 @@ import { root } from '../set-up.mjs'
 const folders = ['packages', 'examples']
 const cruise = path.join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs')
 const args = [cruise, '--config', '.dependency-cruiser.cjs', '--output-type', 'json']
-const sources = folders.flatMap((parent) =>
-  readdirSync(path.join(root, parent)).map((name) => `${parent}/${name}/src`),
-)
+const sources = [
+  ...folders.flatMap((parent) => readdirSync(path.join(root, parent)).map((name) => `${parent}/${name}/src`)),
+  'simulation/src',
+]
 const run = spawnSync(process.execPath, [...args, ...sources], {
   cwd: root,
   maxBuffer: 1 << 28,

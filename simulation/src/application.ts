@@ -1,10 +1,9 @@
 import type { Document, Read, ReadOptions, Ref, Stored } from '@mynah/core'
 import { type Followed, Follower } from './follower.js'
-import type { Machine, Process } from './machine.js'
+import type { Computer, Ground, Process } from './ground.js'
 import { generationOf, nameOf, WRITE } from './model.js'
 import type { Random } from './random.js'
 import { Violation } from './violation.js'
-import type { World } from './world.js'
 
 /** What an application knows, and finds again with its machine's disk. */
 interface Memory {
@@ -13,21 +12,32 @@ interface Memory {
   readonly followed: Followed
 }
 
+export interface ApplicationOptions {
+  /** What the disks of the mirrors at these addresses are called now. */
+  readonly disksAt: (addresses: readonly string[]) => readonly string[]
+  /** Judges what a part of an operation came to. @throws Violation */
+  readonly failed: (operation: string, error: unknown) => void
+}
+
 /**
  * The application of one machine: uses the database in all ways there are, and checks every answer against the model.
  */
 export class Application {
-  readonly #world: World
-  readonly #machine: Machine
+  readonly #ground: Ground
+  readonly #machine: Computer
   readonly #random: Random
   #seen = new Map<string, Set<string>>()
   readonly follower: Follower
+  readonly #disksAt: (addresses: readonly string[]) => readonly string[]
+  readonly #failed: (operation: string, error: unknown) => void
 
-  constructor(world: World, machine: Machine) {
-    this.#world = world
+  constructor(ground: Ground, machine: Computer, { disksAt, failed }: ApplicationOptions) {
+    this.#ground = ground
     this.#machine = machine
-    this.#random = world.random.fork()
-    this.follower = new Follower(world, machine)
+    this.#random = ground.random.fork()
+    this.#disksAt = disksAt
+    this.#failed = failed
+    this.follower = new Follower(ground, machine)
   }
 
   /** A copy of what it knows. */
@@ -45,7 +55,7 @@ export class Application {
   /** Reads a document and checks the answer; undefined where nothing could be told. */
   async read(process: Process, id: string, options: ReadOptions): Promise<Read> {
     const before = [...(this.#seen.get(id) ?? [])]
-    const found = await process.db.read(id, options)
+    const found = await answered(process, process.db.read(id, options))
     const { doc } = found
     if (doc !== undefined) this.#checkDocument(id, doc, options.rev === undefined ? before : [])
     else if (options.rev === undefined) this.#checkAbsence(id, found, before)
@@ -66,23 +76,26 @@ export class Application {
     const random = this.#random
     const doc: Document & { readonly id: string } = {
       id,
-      [WRITE]: this.#world.model.nextWrite(),
+      [WRITE]: this.#ground.model.nextWrite(),
       at: this.#machine.name,
       ...(random.chance(0.5) && { text: 'lorem ipsum '.repeat(random.below(8)) }),
       ...(random.chance(0.2) && { when: new Date(random.below(1e12)), big: BigInt(random.integer()) }),
       ...(random.chance(0.2) && { bytes: random.bytes(random.below(random.chance(0.1) ? 3_000 : 60)) }),
       ...(random.chance(0.2) && { list: [1, 'two', { three: null }, -0] }),
     }
-    this.#world.model.attempt(id, doc)
+    this.#ground.model.attempt(id, doc)
     return doc
   }
 
   async put(process: Process, doc: Document & { readonly id: string }): Promise<Stored> {
-    const stored = await process.db.put(doc)
+    const stored = await answered(process, process.db.put(doc))
     await this.#wrote(process, stored, doc)
     if (!this.#random.chance(0.05) || !process.alive) return stored
     // An application that was not told tries again.
-    const again = await process.db.put(doc).catch(() => undefined)
+    const again = await answered(
+      process,
+      process.db.put(doc).catch(() => undefined),
+    )
     if (again !== undefined && doc.rev !== undefined && again.rev !== stored.rev)
       throw new Violation('a repeated put is no new one', `${doc.id} ${again.rev} after ${stored.rev}`)
     return stored
@@ -94,21 +107,24 @@ export class Application {
       const { doc } = await this.read(process, id, { freshness: 'local' })
       docs.push({ ...this.draw(id), ...(doc && { rev: doc.rev }) })
     }
-    const outcomes = await process.db.putMany(docs)
+    const outcomes = await answered(process, process.db.putMany(docs))
     for (const [index, outcome] of outcomes.entries()) {
       if (outcome.ok) await this.#wrote(process, outcome.doc, docs[index]!)
-      else this.#world.check.operationFailed(this.#machine, 'putMany', outcome.error)
+      else this.#failed('putMany', outcome.error)
     }
   }
 
   async update(process: Process, id: string): Promise<void> {
     let written: (Document & { readonly id: string }) | undefined
     let rev: string | undefined
-    const stored = await process.db.update(id, (doc) => {
-      rev = doc?.rev
-      written = this.draw(id)
-      return written
-    })
+    const stored = await answered(
+      process,
+      process.db.update(id, (doc) => {
+        rev = doc?.rev
+        written = this.draw(id)
+        return written
+      }),
+    )
     if (stored !== undefined && written !== undefined)
       await this.#wrote(process, stored, { ...written, ...(rev !== undefined && { rev }) })
   }
@@ -117,8 +133,8 @@ export class Application {
   async delete(process: Process, id: string): Promise<void> {
     const byRef = this.#random.chance(0.5)
     const { doc } = byRef ? await this.read(process, id, { freshness: 'local' }) : {}
-    this.#world.model.attemptDelete(id)
-    const ref = await process.db.delete(doc === undefined ? id : { id, rev: doc.rev })
+    this.#ground.model.attemptDelete(id)
+    const ref = await answered(process, process.db.delete(doc === undefined ? id : { id, rev: doc.rev }))
     if (ref !== undefined) await this.#tombstone(process, id, ref.rev, doc?.rev)
   }
 
@@ -138,8 +154,8 @@ export class Application {
 
   /** Deletes one revision that was read. */
   async deleteRevision(process: Process, { id, rev }: Ref): Promise<void> {
-    this.#world.model.attemptDelete(id)
-    const ref = await process.db.delete({ id, rev })
+    this.#ground.model.attemptDelete(id)
+    const ref = await answered(process, process.db.delete({ id, rev }))
     if (ref !== undefined) await this.#tombstone(process, id, ref.rev, rev)
   }
 
@@ -151,7 +167,7 @@ export class Application {
 
   async getMany(process: Process, ids: readonly string[]): Promise<void> {
     const before = ids.map((id) => [...(this.#seen.get(id) ?? [])])
-    const docs = await process.db.getMany(ids)
+    const docs = await answered(process, process.db.getMany(ids))
     for (const [index, doc] of docs.entries())
       if (doc !== undefined) this.#checkDocument(ids[index]!, doc, before[index]!)
   }
@@ -162,21 +178,22 @@ export class Application {
     for await (const doc of process.db.list({ missing })) {
       if (doc.id <= last) throw new Violation('a list is in order', `${doc.id} after ${last}`)
       last = doc.id
+      if (!process.alive) return
       this.#checkDocument(doc.id, doc, [...(seen.get(doc.id) ?? [])])
     }
   }
 
   /** Waits until all that was acknowledged here is durable on a mirror. */
   async synced(process: Process): Promise<void> {
-    const { model } = this.#world
+    const { model } = this.#ground
     const { diskName, setup } = this.#machine
     const written = [...model.required(diskName)]
-    const disks = this.#world.disksAt(setup.mirrors)
+    const disks = this.#disksAt(setup.mirrors)
     const since = written.map(({ id, rev }) => model.guarantees.since(nameOf(id, rev)))
     const abort = new AbortController()
     process.env.setTimer(() => abort.abort(new Error('waited long enough')), 20_000)
-    await process.replication.synced({ signal: abort.signal })
-    const all = [...new Set([...disks, ...this.#world.disksAt(setup.mirrors)])]
+    await answered(process, process.replication.synced({ signal: abort.signal }))
+    const all = [...new Set([...disks, ...this.#disksAt(setup.mirrors)])]
     if (diskName !== this.#machine.diskName) return
     for (const [index, { id, rev }] of written.entries())
       model.guarantees.add(nameOf(id, rev), all, since[index]!)
@@ -190,9 +207,9 @@ export class Application {
     const { id, rev } = stored
     // A put of what is there already is no new revision.
     const parent = given.rev === rev ? undefined : given.rev
-    this.#world.model.acknowledge(this.#machine.diskName, { id, rev, parent, doc: stored })
+    this.#ground.model.acknowledge(this.#machine.diskName, { id, rev, parent, doc: stored })
     this.#see(id, rev)
-    this.#world.count('writes')
+    this.#ground.count('writes')
     if (!process.alive) return
     const again = await this.read(process, id, { rev, freshness: 'local' })
     if (again.doc === undefined && !this.#machine.diskFailed)
@@ -201,16 +218,16 @@ export class Application {
   }
 
   async #tombstone(process: Process, id: string, rev: string, parent: string | undefined): Promise<void> {
-    this.#world.model.acknowledge(this.#machine.diskName, { id, rev, parent })
+    this.#ground.model.acknowledge(this.#machine.diskName, { id, rev, parent })
     this.#see(id, rev)
-    this.#world.count('deletes')
+    this.#ground.count('deletes')
     if (parent === undefined) await this.learn(process, id)
   }
 
   /** Asks the database what a document's revisions follow. */
   async learn(process: Process, id: string): Promise<void> {
-    for (const { rev, deleted, path } of await process.replica.leaves(id))
-      this.#world.model.learnPath(id, rev, deleted, path)
+    for (const { rev, deleted, path } of await answered(process, process.replica.leaves(id)))
+      this.#ground.model.learnPath(id, rev, deleted, path)
   }
 
   #see(id: string, rev: string): void {
@@ -220,7 +237,7 @@ export class Application {
   }
 
   #checkDocument(id: string, doc: Document & { readonly rev: string }, before: readonly string[]): void {
-    const { model } = this.#world
+    const { model } = this.#ground
     model.checkBody(id, doc.rev, doc)
     const newer = before.find((rev) => model.isAncestor(id, doc.rev, rev))
     if (newer !== undefined)
@@ -232,7 +249,7 @@ export class Application {
   }
 
   #checkAbsence(id: string, { current, deleted }: Read, before: readonly string[]): void {
-    if (deleted && !this.#world.model.wasDeleted(id))
+    if (deleted && !this.#ground.model.wasDeleted(id))
       throw new Violation('only what was deleted is', `${this.#machine.name}: ${id}`)
     if (current && !deleted && before.length > 0)
       throw new Violation(
@@ -247,7 +264,17 @@ export class Application {
     if (process.replication.mirrors().length === 0) return
     if (scope !== undefined && !scope.some((prefix) => id.startsWith(prefix)))
       throw new Violation('only what is in scope is called current', `${name}: ${id}`)
-    if (!this.#world.everExchanged(this.#machine, scope))
+    if (!this.#ground.everExchanged(this.#machine, scope))
       throw new Violation('nothing is current before an exchange', `${name}: ${id}`)
   }
+}
+
+/** The answer, unless the process that asked for it is gone: then nobody hears of it. */
+function answered<T>(process: Process, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    answer.then(
+      (value) => process.alive && resolve(value),
+      (error: unknown) => process.alive && reject(error),
+    )
+  })
 }

@@ -1,7 +1,6 @@
 import { MynahError } from '@mynah/core'
-import type { Machine, Process } from './machine.js'
+import type { Computer, Ground, Process } from './ground.js'
 import { Violation } from './violation.js'
-import type { World } from './world.js'
 
 /** What any operation may come to. */
 const ALWAYS = new Set(['MYNAH_CONFLICT', 'MYNAH_CLOSED', 'MYNAH_UNREACHABLE'])
@@ -26,19 +25,19 @@ const NETWORK = new Set([
 
 /** Judges failures, and what stands in a database after it was opened. */
 export class Check {
-  readonly #world: World
+  readonly #ground: Ground
 
-  constructor(world: World) {
-    this.#world = world
+  constructor(ground: Ground) {
+    this.#ground = ground
   }
 
   /** @throws Violation unless this may happen here and now */
-  operationFailed(machine: Machine, operation: string, error: unknown): void {
+  operationFailed(machine: Computer, operation: string, error: unknown): void {
     if (error instanceof Violation) throw error
     if (error instanceof Error && error.message === 'waited long enough') return
     if (error instanceof MynahError) {
       const { code } = error
-      this.#world.count(`failed with ${code}`)
+      this.#ground.count(`failed with ${code}`)
       if (ALWAYS.has(code) || (machine.diskFailed && DISK.has(code))) return
       if (machine.setup.mirrors.length > 0 && NETWORK.has(code) && code !== 'MYNAH_STORAGE') return
     }
@@ -51,14 +50,16 @@ export class Check {
     )
   }
 
-  startFailed(machine: Machine, error: unknown): void {
+  startFailed(machine: Computer, error: unknown): void {
     if (error instanceof MynahError && machine.diskFailed && DISK.has(error.code)) return
-    this.#world.fail(new Violation('a database opens', `${machine.name}: ${String(error)}`, { cause: error }))
+    this.#ground.fail(
+      new Violation('a database opens', `${machine.name}: ${String(error)}`, { cause: error }),
+    )
   }
 
   /** After each start: everything that was acknowledged on this disk is there. */
-  async opened(machine: Machine, process: Process): Promise<void> {
-    const { model } = this.#world
+  async opened(machine: Computer, process: Process): Promise<void> {
+    const { model } = this.#ground
     const leaves = new Map<string, readonly string[]>()
     const { diskName } = machine
     for (const { id, rev } of [...model.required(diskName)]) {

@@ -1,5 +1,6 @@
 import type { LogRecord } from '@mynah/core/replica'
-import type { Machine, Process } from './machine.js'
+import type { Process } from './ground.js'
+import type { Machine } from './machine.js'
 import { nameOf } from './model.js'
 import { Violation } from './violation.js'
 import type { World } from './world.js'
@@ -72,7 +73,7 @@ async function compareSums(first: Machine, other: Machine): Promise<void> {
 }
 
 /**
- * Documents with a leaf that is known and that nobody holds: its body went with a disk that was set back before another
+ * Documents with a leaf that is known and that nobody holds: its record went with a disk that was set back before another
  * had it. Nothing can make replicas agree on them. One that was promised to be somewhere is none of these.
  */
 function ghostsIn({ model }: World, all: readonly Leaves[]): ReadonlySet<string> {
@@ -80,9 +81,9 @@ function ghostsIn({ model }: World, all: readonly Leaves[]): ReadonlySet<string>
   const lacking = new Map<string, string>()
   for (const leaves of all)
     for (const [id, records] of leaves)
-      for (const { kind, rev, deleted } of records) {
+      for (const { kind, rev } of records) {
         if (kind === 'revision') held.add(nameOf(id, rev))
-        else if (!deleted) lacking.set(nameOf(id, rev), id)
+        else lacking.set(nameOf(id, rev), id)
       }
   const lost = [...lacking].filter(([name]) => !held.has(name) && !model.guarantees.holds(name))
   return new Set(lost.map(([, id]) => id))

@@ -1,7 +1,6 @@
 import { type Change, CursorLostError } from '@mynah/core'
-import type { Machine, Process } from './machine.js'
+import type { Computer, Ground, Process } from './ground.js'
 import { Violation } from './violation.js'
-import type { World } from './world.js'
 
 /** How far somebody has followed the changes, and what they told: of each document the newest. */
 export interface Followed {
@@ -11,15 +10,15 @@ export interface Followed {
 
 /** Follows the changes of a machine's database, from cursor to cursor. */
 export class Follower {
-  readonly #world: World
-  readonly #machine: Machine
+  readonly #ground: Ground
+  readonly #machine: Computer
   #cursor: string | undefined
   #told = new Map<string, string>()
   /** The machine's life in which it follows just now. */
   #following: number | undefined
 
-  constructor(world: World, machine: Machine) {
-    this.#world = world
+  constructor(ground: Ground, machine: Computer) {
+    this.#ground = ground
     this.#machine = machine
   }
 
@@ -42,7 +41,7 @@ export class Follower {
       const since = this.#cursor === undefined ? {} : { since: this.#cursor }
       for await (const change of db.changes({ ...since, documents })) {
         if (life !== this.#machine.life) return
-        if (change.doc !== undefined) this.#world.model.checkBody(change.id, change.doc.rev, change.doc)
+        if (change.doc !== undefined) this.#ground.model.checkBody(change.id, change.doc.rev, change.doc)
         this.#told.set(change.id, changeText(change))
         this.#cursor = change.cursor
       }

@@ -1,10 +1,9 @@
 import type { Transport } from '@mynah/replication'
 import { headers } from '@mynah/replication/protocol'
 import { type Served, serveRequest, serveStream } from '@mynah/replication/serve'
-import type { Machine, Process } from './machine.js'
+import type { Computer, Ground, Process } from './ground.js'
 import { Network } from './network.js'
 import type { NetworkFaults } from './network-faults.js'
-import type { World } from './world.js'
 
 /** What a network of this share of trouble does. */
 export function troubles(share: number): Partial<NetworkFaults> {
@@ -28,17 +27,17 @@ export function troubles(share: number): Partial<NetworkFaults> {
 /** The machines' ends of the network: mirrors that serve their databases, and everybody's way to them. */
 export class Hosts {
   readonly network: Network
-  readonly #world: World
-  readonly #ends = new Map<Machine, (death: 'killed' | 'unplugged') => void>()
-  readonly #transports = new Map<Machine, Transport>()
+  readonly #ground: Ground
+  readonly #ends = new Map<Computer, (death: 'killed' | 'unplugged') => void>()
+  readonly #transports = new Map<Computer, Transport>()
 
-  constructor(world: World) {
-    this.#world = world
-    this.network = new Network({ scheduler: world.scheduler, random: world.random.fork() })
+  constructor(ground: Ground) {
+    this.#ground = ground
+    this.network = new Network({ scheduler: ground.scheduler, random: ground.random.fork() })
   }
 
   /** The machine answers for its database from now on. */
-  serve(machine: Machine, { db: database, replica, env }: Process): void {
+  serve(machine: Computer, { db: database, replica, env }: Process): void {
     const opened: Served = { name: 'fleet', database, replica }
     const databases = {
       names: async () => [opened.name],
@@ -54,7 +53,7 @@ export class Hosts {
   }
 
   /** The machine's process is gone, and with it all that it had under way; unplugged, nobody hears of that. */
-  down(machine: Machine, death: 'killed' | 'unplugged'): void {
+  down(machine: Computer, death: 'killed' | 'unplugged'): void {
     this.#ends.get(machine)?.(death)
     this.#ends.delete(machine)
     void this.#transports.get(machine)?.close()
@@ -62,7 +61,7 @@ export class Hosts {
   }
 
   /** How the machine's next process reaches the others. */
-  transport(machine: Machine): Transport {
+  transport(machine: Computer): Transport {
     const transport = this.network.transport(machine.name)
     const { scope } = machine.setup
     this.#transports.set(machine, transport)
@@ -70,7 +69,7 @@ export class Hosts {
       ...transport,
       request: async (request) => {
         const answer = await transport.request(request)
-        if (answer.headers[headers.position] !== undefined) this.#world.noteExchange(machine, scope)
+        if (answer.headers[headers.position] !== undefined) this.#ground.noteExchange(machine, scope)
         return answer
       },
     }

@@ -1,33 +1,12 @@
-import { type Database, open } from '@mynah/core'
+import { open } from '@mynah/core'
 import { type DiskFault, type DiskOperation, MemoryDisk } from '@mynah/core/compliance'
-import { type Replica, replicaOf } from '@mynah/core/replica'
-import { type Replication, replicate } from '@mynah/replication'
+import { replicaOf } from '@mynah/core/replica'
+import { replicate } from '@mynah/replication'
+import type { Check } from './check.js'
+import type { Computer, Ground, Process, Setup } from './ground.js'
+import type { Hosts } from './hosts.js'
 import type { Random } from './random.js'
 import { Clock, SimEnv } from './sim-env.js'
-import type { World } from './world.js'
-
-/** The process of one machine, from its start to its end. */
-export interface Process {
-  readonly env: SimEnv
-  readonly db: Database
-  readonly replica: Replica
-  readonly replication: Replication
-  /** As it was begun with. */
-  readonly setup: Setup
-  /** Whether it still runs. */
-  alive: boolean
-  /** Whether it was told to close. */
-  closing: boolean
-}
-
-/** What a machine's replication is begun with. */
-export interface Setup {
-  /** Addresses. */
-  readonly mirrors: readonly string[]
-  readonly scope: readonly string[] | undefined
-  readonly hold: 'used' | 'all'
-  readonly live: boolean
-}
 
 /** How long a retry of a start that failed waits. */
 const RETRY_MS = 1_000
@@ -41,8 +20,17 @@ export interface DiskWeather {
   short: number
 }
 
+export interface MachineOptions {
+  readonly name: string
+  readonly mode: 'peer' | 'mirror'
+  readonly setup: Setup
+  readonly hosts: Hosts
+  readonly check: Check
+  readonly onUp: (machine: Machine, process: Process) => void
+}
+
 /** One machine: a disk and a clock, which stay, and a process, which comes and goes. */
-export class Machine {
+export class Machine implements Computer {
   readonly name: string
   readonly clock: Clock
   readonly random: Random
@@ -59,18 +47,21 @@ export class Machine {
   gone = false
   /** Whether a disk or a lack of space may have failed something in this life. */
   diskFailed = false
-  readonly #world: World
+  readonly #ground: Ground
+  readonly #options: MachineOptions
   /** Of the process that runs or starts. */
   #env: SimEnv | undefined
   #shardBytes: number
 
-  constructor(world: World, name: string, mode: 'peer' | 'mirror', setup: Setup) {
-    this.#world = world
+  constructor(ground: Ground, options: MachineOptions) {
+    const { name, mode, setup } = options
+    this.#ground = ground
+    this.#options = options
     this.name = name
     this.mode = mode
     this.setup = setup
-    this.random = world.random.fork()
-    this.clock = new Clock(world.scheduler, {
+    this.random = ground.random.fork()
+    this.clock = new Clock(ground.scheduler, {
       offsetMs: this.random.between(-60_000, 60_000),
       drift: this.random.between(-5, 5) / 1_000,
     })
@@ -101,25 +92,25 @@ export class Machine {
     if (this.#env !== undefined) return
     const life = ++this.life
     this.diskFailed = this.#isFaulty()
-    const { scheduler } = this.#world
+    const { scheduler } = this.#ground
     const env = new SimEnv({ scheduler, clock: this.clock, random: this.random.fork(), name: this.name })
     this.#env = env
-    this.#world.tell(`${this.name} starts`)
+    this.#ground.tell(`${this.name} starts`)
     const opened = await this.#open(env).catch((error: unknown) => ({ error }))
     if (life !== this.life) return
     if ('error' in opened) {
       this.#end('kill')
-      this.#world.check.startFailed(this, opened.error)
-      this.#world.tell(`${this.name} does not start: ${String(opened.error)}`)
+      this.#options.check.startFailed(this, opened.error)
+      this.#ground.tell(`${this.name} does not start: ${String(opened.error)}`)
       scheduler.after(RETRY_MS, `${this.name} retries`, () => {
         if (life === this.life) void this.start()
       })
       return
     }
     this.process = opened
-    if (this.mode === 'mirror') this.#world.hosts.serve(this, opened)
-    this.#world.tell(`${this.name} is up`)
-    this.#world.started(this, opened)
+    if (this.mode === 'mirror') this.#options.hosts.serve(this, opened)
+    this.#ground.tell(`${this.name} is up`)
+    this.#options.onUp(this, opened)
   }
 
   /** Closes the database as an application does. */
@@ -128,7 +119,7 @@ export class Machine {
     if (process === undefined || process.closing) return
     const life = ++this.life
     process.closing = true
-    this.#world.tell(`${this.name} closes`)
+    this.#ground.tell(`${this.name} closes`)
     let fault: unknown
     await process.replication.close().catch((error: unknown) => {
       fault = error
@@ -137,15 +128,15 @@ export class Machine {
       fault = error
     })
     if (life !== this.life) return
-    if (fault !== undefined) this.#world.check.operationFailed(this, 'close', fault)
+    if (fault !== undefined) this.#options.check.operationFailed(this, 'close', fault)
     this.#end('kill')
-    this.#world.tell(`${this.name} is closed`)
+    this.#ground.tell(`${this.name} is closed`)
   }
 
   /** Ends the process, or the machine's power, at once. */
   crash(how: 'kill' | 'power cut'): void {
     this.life++
-    this.#world.tell(`${this.name}: ${how}`)
+    this.#ground.tell(`${this.name}: ${how}`)
     this.#end(how)
   }
 
@@ -155,14 +146,14 @@ export class Machine {
     this.process = undefined
     this.#env?.end()
     this.#env = undefined
-    this.#world.hosts.down(this, how === 'kill' ? 'killed' : 'unplugged')
+    this.#options.hosts.down(this, how === 'kill' ? 'killed' : 'unplugged')
     if (how === 'kill') this.disk.kill()
     else this.disk.powerCut()
   }
 
   async #open(env: SimEnv): Promise<Process> {
     const { disk, mode, setup } = this
-    const parts = this.#world.parts
+    const parts = this.#ground.parts
     const db = parts.database(
       await open(this.name, {
         mode,
@@ -178,7 +169,7 @@ export class Machine {
     const replication = await replicate(db, {
       env,
       mirrors: setup.mirrors,
-      transport: this.#world.hosts.transport(this),
+      transport: this.#options.hosts.transport(this),
       ...(setup.scope && { scope: { prefixes: setup.scope } }),
       hold: setup.hold,
       live: setup.live,
@@ -194,7 +185,7 @@ export class Machine {
 
   #diskOptions() {
     const random = this.random.fork()
-    const { scheduler } = this.#world
+    const { scheduler } = this.#ground
     return {
       random: () => random.fraction(),
       pace: (operation: DiskOperation): Promise<void> => {

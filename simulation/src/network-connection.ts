@@ -1,4 +1,7 @@
-import type { NetworkTime } from './network-roads.js'
+import type { Scheduler } from './scheduler.js'
+
+/** The time of a network. */
+export type NetworkTime = Pick<Scheduler, 'nowMs' | 'after'>
 
 /** Names the way of a request in the trace. */
 export interface Way {

@@ -1,11 +1,7 @@
-import type { Cuttable } from './network-connection.js'
+import type { Cuttable, NetworkTime } from './network-connection.js'
 import type { NetworkFaults } from './network-faults.js'
 import type { Host } from './network-host.js'
 import type { Random } from './random.js'
-import type { Scheduler } from './scheduler.js'
-
-/** The time of a network. */
-export type NetworkTime = Pick<Scheduler, 'nowMs' | 'after'>
 
 /** What one exchange sees of the network. */
 export interface Roads {

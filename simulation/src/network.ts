@@ -1,10 +1,10 @@
 import type { Transport, TransportRequest } from '@mynah/replication'
 import { wholeAnswer } from './network-answer.js'
-import type { Cuttable, Way } from './network-connection.js'
+import type { Cuttable, NetworkTime, Way } from './network-connection.js'
 import { Exchange, type Kind } from './network-exchange.js'
 import { type NetworkFaults, noFaults } from './network-faults.js'
 import { type Death, type Handler, Host } from './network-host.js'
-import type { NetworkTime, Roads } from './network-roads.js'
+import type { Roads } from './network-roads.js'
 import { streamedAnswer } from './network-stream.js'
 import type { Random } from './random.js'
 

@@ -1,6 +1,7 @@
 import type { ReadOptions } from '@mynah/core'
 import type { Application } from './application.js'
-import type { Machine, Process } from './machine.js'
+import type { Process } from './ground.js'
+import type { Machine } from './machine.js'
 import type { Random } from './random.js'
 import type { World } from './world.js'
 

@@ -1,11 +1,12 @@
 import { Faults } from './faults.js'
 import { finish } from './finish.js'
+import type { Parts } from './ground.js'
 import { troubles } from './hosts.js'
 import type { Machine } from './machine.js'
 import { operate } from './operations.js'
 import { type Profile, profiles } from './profile.js'
 import { Violation } from './violation.js'
-import { addressOf, type Parts, prefixes, World } from './world.js'
+import { addressOf, prefixes, World } from './world.js'
 
 export interface RunOptions {
   readonly seed: number

@@ -1,6 +1,7 @@
 import { type Document, REMOVE, type Stored } from '@mynah/core'
 import type { Application } from './application.js'
-import type { Machine, Process } from './machine.js'
+import type { Process } from './ground.js'
+import type { Machine } from './machine.js'
 import { nameOf } from './model.js'
 import { profiles } from './profile.js'
 import type { Random } from './random.js'

@@ -1,91 +1,36 @@
-import type { Database, DerivedStore, Storage } from '@mynah/core'
 import { Application } from './application.js'
 import { Check } from './check.js'
+import { Ground, type GroundOptions, type Process, type Setup } from './ground.js'
 import { Hosts } from './hosts.js'
-import { Machine, type Process, type Setup } from './machine.js'
-import { Model } from './model.js'
-import type { Profile } from './profile.js'
-import { Random } from './random.js'
-import { Scheduler } from './scheduler.js'
-import { Trace } from './trace.js'
-import type { Violation } from './violation.js'
+import { Machine } from './machine.js'
+import type { Random } from './random.js'
 
-/** Parts under the fleet's databases that a test may replace by broken ones, to see whether the checks notice. */
-export interface Parts {
-  readonly storage: (storage: Storage) => Storage
-  readonly level: (level: DerivedStore, location: string) => DerivedStore
-  readonly database: (db: Database, mode: 'peer' | 'mirror') => Database
-}
-
-const whole: Parts = { storage: (one) => one, level: (one) => one, database: (one) => one }
-
-export interface WorldOptions {
-  readonly seed: number
-  readonly profile: Profile
-  readonly parts?: Partial<Parts>
+export interface WorldOptions extends GroundOptions {
   /** Default: as many as are drawn. */
   readonly ids?: readonly string[]
-  /** Called with each line of the trace. */
-  readonly print?: (line: string) => void
 }
 
 /** Everything in one run: the machines, what is between them, and what is known of them. */
-export class World {
-  readonly profile: Profile
-  readonly parts: Parts
-  readonly random: Random
-  readonly trace: Trace
-  readonly scheduler: Scheduler
-  readonly model = new Model()
+export class World extends Ground {
   readonly check: Check
   readonly hosts: Hosts
   /** Those in the fleet now. */
   readonly machines: Machine[] = []
-  readonly counts = new Map<string, number>()
   readonly ids: readonly string[]
   readonly #applications = new Map<Machine, Application>()
-  /** The scopes under which a machine was answered by a mirror. */
-  readonly #exchanged = new Map<Machine, Set<string>>()
   /** Operations that were begun and are not over, with the life that they belong to. */
   readonly #pending = new Set<{
     readonly machine: Machine
     readonly process: Process
     readonly what: string
   }>()
-  #announce: (violation: Violation | Error) => void = () => undefined
-  /** Rejects with the first violation. */
-  readonly failure = new Promise<never>((_, reject) => {
-    this.#announce = reject
-  })
-  #failed = false
   #names = 0
 
-  constructor({ seed, profile, parts, ids, print }: WorldOptions) {
-    this.profile = profile
-    this.parts = { ...whole, ...parts }
-    this.random = new Random(seed)
-    this.trace = new Trace(print)
-    this.scheduler = new Scheduler(this.trace)
+  constructor(options: WorldOptions) {
+    super(options)
     this.check = new Check(this)
     this.hosts = new Hosts(this)
-    this.ids = ids ?? idsOf(this.random.between(...profile.ids), this.random)
-    this.failure.catch(() => undefined)
-  }
-
-  tell(text: string): void {
-    this.trace.tell(this.scheduler.nowMs, text)
-  }
-
-  count(what: string): void {
-    this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
-  }
-
-  /** Ends the run with this. */
-  fail(violation: Violation | Error): void {
-    if (this.#failed) return
-    this.#failed = true
-    this.tell(`VIOLATION ${violation.message}`)
-    this.#announce(violation)
+    this.ids = options.ids ?? idsOf(this.random.between(...options.profile.ids), this.random)
   }
 
   get mirrors(): readonly Machine[] {
@@ -98,9 +43,20 @@ export class World {
 
   /** A new machine in the fleet, which is not started. */
   add(mode: 'peer' | 'mirror', setup: Setup): Machine {
-    const machine = new Machine(this, `${mode === 'mirror' ? 'm' : 'p'}${this.#names++}`, mode, setup)
+    const machine = new Machine(this, {
+      name: `${mode === 'mirror' ? 'm' : 'p'}${this.#names++}`,
+      mode,
+      setup,
+      hosts: this.hosts,
+      check: this.check,
+      onUp: (up, process) => this.#started(up, process),
+    })
     this.machines.push(machine)
-    this.#applications.set(machine, new Application(this, machine))
+    const application = new Application(this, machine, {
+      disksAt: (addresses) => this.disksAt(addresses),
+      failed: (operation, error) => this.check.operationFailed(machine, operation, error),
+    })
+    this.#applications.set(machine, application)
     return machine
   }
 
@@ -126,25 +82,8 @@ export class World {
     return addresses.flatMap((address) => this.machineAt(address)?.diskName ?? [])
   }
 
-  /** Whether the machine's database may ever have exchanged anything with a mirror under this scope. */
-  everExchanged(machine: Machine, scope: Setup['scope']): boolean {
-    return this.#exchanged.get(machine)?.has(String(scope)) === true
-  }
-
-  noteExchange(machine: Machine, scope: Setup['scope']): void {
-    const scopes = this.#exchanged.get(machine) ?? new Set()
-    this.#exchanged.set(machine, scopes.add(String(scope)))
-  }
-
-  /** The machine has exchanged what the other has, which may be nothing. */
-  copyExchanged(machine: Machine, original: Machine | undefined): void {
-    const scopes = original && this.#exchanged.get(original)
-    if (scopes === undefined) this.#exchanged.delete(machine)
-    else this.#exchanged.set(machine, new Set(scopes))
-  }
-
   /** A process has come up. */
-  started(machine: Machine, process: Process): void {
+  #started(machine: Machine, process: Process): void {
     this.count('starts')
     this.run(machine, 'check after the start', (running) => this.check.opened(machine, running), process)
     this.heed(machine)

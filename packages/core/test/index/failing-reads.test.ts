@@ -19,7 +19,7 @@ test('what the disk refuses to read of the index is a StorageError, and works ag
   await expect(db.getMany(docs.map(({ id }) => id))).rejects.toThrow(StorageError)
   await expect(db.put({ id: 'doc-2', n: 2 })).rejects.toThrow(StorageError)
   await expect(db.delete('doc-3')).rejects.toThrow(StorageError)
-  await expect(db.list().next()).rejects.toThrow(StorageError)
+  await expect(db.list()[Symbol.asyncIterator]().next()).rejects.toThrow(StorageError)
   await expect(replicaOf(db).leaves('doc-1')).rejects.toThrow(StorageError)
   fault = undefined
   expect(await db.get('doc-1')).toMatchObject({ n: 1.5 })
