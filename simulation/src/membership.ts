@@ -82,7 +82,7 @@ export class Membership {
     const other = addressOf(random.pick(this.#world.mirrors).name)
     for (const machine of this.#world.machines) {
       const rest = machine.setup.mirrors.filter((url) => url !== address)
-      const isAlone = rest.length === 0 && machine.mode === 'peer'
+      const isAlone = rest.length === 0 && !this.#world.mirrors.includes(machine)
       machine.setup = { ...machine.setup, mirrors: isAlone ? [other] : rest }
       this.#world.heed(machine)
     }
