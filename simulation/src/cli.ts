@@ -43,11 +43,11 @@ async function main(): Promise<number> {
     const print = values.verbose ? (line: string) => console.log(line) : undefined
     const summary = await runSeed(number('seed', values.seed), task, print)
     tally.add(summary)
+    if (summary.failure !== undefined) tellFailure(summary, task)
     console.log(`digest ${summary.digest}`)
   } else {
     await many(tally, task)
   }
-  for (const failure of tally.failures) tellFailure(failure, task)
   return tellTally(tally, values.seed === undefined && task.profile === 'everything')
 }
 
@@ -65,7 +65,10 @@ async function many(tally: Tally, task: Task): Promise<void> {
   const seeds = seedsFrom(number('first', values.first), number('seeds', values.seeds), () =>
     values['keep-going'] ? false : tally.failures.length > 0,
   )
-  await runSeeds(seeds, number('jobs', values.jobs), task, (summary) => tally.add(summary))
+  await runSeeds(seeds, number('jobs', values.jobs), task, (summary) => {
+    tally.add(summary)
+    if (summary.failure !== undefined) tellFailure(summary, task)
+  })
   clearInterval(timer)
   tell()
 }
