@@ -4,6 +4,7 @@ import { bodyChecks } from './replica-bodies.js'
 import { feedChecks } from './replica-feed.js'
 import { mergeChecks } from './replica-merge.js'
 import { placeChecks } from './replica-places.js'
+import { sumChecks } from './replica-sums.js'
 
 /** A new, empty database for one check. */
 export interface ReplicaSubject {
@@ -15,7 +16,7 @@ export interface ReplicaSubject {
 
 /** What replication expects of any replica, as checks to be run by any test runner, each on a new database. */
 export function replicaCompliance(make: () => Promise<ReplicaSubject>): readonly ComplianceCheck[] {
-  const all = { ...mergeChecks, ...feedChecks, ...bodyChecks, ...placeChecks }
+  const all = { ...mergeChecks, ...feedChecks, ...bodyChecks, ...placeChecks, ...sumChecks }
   return Object.entries(all).map(([name, check]) => ({
     name,
     run: async () => {

@@ -145,6 +145,16 @@ export const brokenReplicas: Readonly<Record<string, BrokenReplica>> = {
       },
     }),
   },
+  'its sums follow what is held': {
+    found: 'what is held, and what is known already, does not enter a sum',
+    broken: (real) => ({
+      sum: async (range) => {
+        const { count, sum } = await real.sum(range)
+        const held = (await real.feed({ since: 0, bodies: true })).records.filter(({ body }) => body)
+        return { count, sum: sum.with(0, (sum[0]! + held.length) % 256) }
+      },
+    }),
+  },
   'a checkpoint outlives its history': {
     found: 'a checkpoint is kept, for each direction and key, while its own side holds',
     broken: (real) => {
