@@ -42,12 +42,12 @@ export class Guarantees {
     else known.push(loss)
   }
 
-  /** Whether the write must still be there: on the given disk alone, or anywhere. */
+  /** Whether the write must still be there: on the given disk, where it was acknowledged, or anywhere. */
   holds(write: string, disk?: string): boolean {
     const guarantees = this.#guarantees.get(write) ?? []
     return guarantees.some(
       (one) =>
-        (disk === undefined || (one.disks.length === 1 && one.disks[0] === disk)) &&
+        (disk === undefined || (one.from === one.to && one.disks[0] === disk)) &&
         one.disks.every((name) => !this.#mayBeLost(name, one)),
     )
   }
