@@ -1,3 +1,4 @@
+import { generationOf } from '../document/revision.js'
 import type { Leaf } from '../document/tree.js'
 import { RecordLostError, ShardCorruptError } from '../errors.js'
 import type { DocumentIndex } from '../index/document-index.js'
@@ -5,9 +6,17 @@ import { limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import type { LogRecord } from '../log/record.js'
 
+/** The way back from a leaf. */
+interface Walk {
+  readonly path: readonly string[]
+  /** Damage took a record on the way. */
+  readonly broken: boolean
+}
+
 /**
  * The ancestors of a leaf, the parent first: back to the first that was recorded at or below `since`, else as far as
- * the log knows, at most `limits.ancestors`. A record that damage took ends the path there.
+ * the log knows, at most `limits.ancestors`. Past a record that damage took it goes on where only one revision can have
+ * been the parent.
  */
 export async function pathOf(
   log: Log,
@@ -15,22 +24,46 @@ export async function pathOf(
   id: string,
   leaf: Leaf,
   since = 0,
-): Promise<string[]> {
-  if (leaf.parent === undefined) return []
+): Promise<readonly string[]> {
+  return (await walkBack(log, index, id, leaf, since)).path
+}
+
+async function walkBack(
+  log: Log,
+  index: DocumentIndex,
+  id: string,
+  leaf: Leaf,
+  since: number,
+): Promise<Walk> {
+  if (leaf.parent === undefined) return { path: [], broken: false }
   const path: string[] = []
+  let broken = false
   let recorded: Map<string, number> | undefined
   let seq: number | undefined = leaf.seq
   while (seq !== undefined && path.length < limits.ancestors) {
     const record = await readable(log, seq)
-    path.push(...(record?.path ?? []))
-    const last = record?.path.at(-1)
-    if (last === undefined) break
+    if (record === undefined) {
+      broken = true
+      const child = path.at(-1)
+      const parent = child === undefined ? leaf.parent : recorded && onlyParent(recorded, child)
+      if (parent !== undefined) path.push(parent)
+      else break
+    } else path.push(...record.path)
+    const last = path.at(-1)
+    if (last === undefined || record?.path.length === 0) break
     recorded ??= new Map((await index.history(id)).map((row) => [row.rev, row.seq]))
     const at = recorded.get(last)
     seq = at === undefined || at <= since ? undefined : at
   }
   if (path.length === 0) path.push(leaf.parent)
-  return path.slice(0, limits.ancestors)
+  return { path: path.slice(0, limits.ancestors), broken }
+}
+
+/** The parent of a revision, when only one that was superseded here comes into question. */
+function onlyParent(recorded: ReadonlyMap<string, number>, rev: string): string | undefined {
+  const generation = generationOf(rev) - 1
+  const revs = [...recorded.keys()].filter((one) => generationOf(one) === generation)
+  return revs.length === 1 ? revs[0] : undefined
 }
 
 /**
@@ -49,10 +82,15 @@ export async function knowledgeOf(
   id: string,
   leaves: readonly Leaf[],
 ): Promise<GatheredKnowledge> {
-  const recorded = new Set((await index.history(id)).map((row) => row.rev))
+  const superseded = (await index.history(id)).map((row) => row.rev)
+  const recorded = new Set(superseded)
   const ancestors = new Set<string>()
   for (const leaf of leaves) {
-    for (const rev of await pathOf(log, index, id, leaf)) ancestors.add(rev)
+    const { path, broken } = await walkBack(log, index, id, leaf, 0)
+    for (const rev of path) ancestors.add(rev)
+    // Whatever was superseded here is an ancestor of some leaf: taken for a new one, it would come back.
+    const oldest = generationOf(leaf.rev) - limits.ancestors
+    if (broken) for (const rev of superseded) if (generationOf(rev) >= oldest) ancestors.add(rev)
     recorded.add(leaf.rev)
   }
   return { recorded, ancestors }
