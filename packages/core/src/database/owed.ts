@@ -1,4 +1,5 @@
 import { type Leaf, leafKey } from '../document/tree.js'
+import type { ManifestData } from '../log/manifest.js'
 import type { Sequenced } from '../log/record.js'
 import type { Context } from './context.js'
 import type { LeafRef, OwedPage } from './replica.js'
@@ -51,11 +52,12 @@ async function lost(
   { after, limit }: { readonly after?: string; readonly limit: number },
 ): Promise<OwedPage> {
   const leaves: LeafRef[] = []
+  const before = context.manifest.data
   for await (const batch of lostLeaves(context, Number(after ?? 0))) {
     leaves.push(...batch.leaves)
     if (leaves.length >= limit) return { leaves, next: String(batch.seq) }
   }
-  if (after === undefined && leaves.length === 0) await forget(context)
+  if (after === undefined && leaves.length === 0) await forget(context, before)
   return { leaves }
 }
 
@@ -77,12 +79,11 @@ async function* lostLeaves(
   }
 }
 
-/** Nothing of it is owed any more. */
-async function forget({ manifest, readOnly }: Context): Promise<void> {
-  const { owed = [] } = manifest.data
-  if (owed.length === 0 || readOnly) return
-  const last = owed.at(-1)!.lastSeq
-  await manifest.update((data) => ({ owed: (data.owed ?? []).filter(({ lastSeq }) => lastSeq > last) }))
+/** Nothing is owed of what the manifest named before: it may name more since, also what is not told again yet. */
+async function forget({ manifest, readOnly }: Context, before: ManifestData): Promise<void> {
+  const { owed = [], damage, settled = 0 } = before
+  if (owed.length === 0 || readOnly || settled !== damage) return
+  await manifest.update((data) => (data.owed === before.owed && data.damage === damage ? { owed: [] } : {}))
 }
 
 function refOf(id: string, { rev, bodyHash }: Leaf): LeafRef {

@@ -159,6 +159,23 @@ test('what is owed is paged, given back, and not forgotten with the index', asyn
   expect((await db.stats()).root).toEqual((await mirror.stats()).root)
 })
 
+test('what is owed is not forgotten when it is asked for while damage is being settled', async () => {
+  let busy = true
+  const asking = (async () => {
+    while (busy) {
+      await replicaOf(db).owed({ limit: 10 })
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })()
+  await damageSegment()
+  await settled()
+  busy = false
+  await asking
+  const { notHeld, owed } = await db.stats()
+  expect(notHeld).toBeGreaterThan(0)
+  expect(owed).toBe(notHeld)
+})
+
 test('lost together with the index, nothing is called current before a mirror has told what it knows', async () => {
   await db.close()
   const index = (await readdir(location)).find((name) => name.startsWith('index'))!
