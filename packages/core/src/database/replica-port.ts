@@ -83,11 +83,16 @@ export class ReplicaPort implements Replica {
       for (const { seq, id, entry } of documents) {
         options.signal?.throwIfAborted()
         if (options.prefixes && !options.prefixes.some((prefix) => id.startsWith(prefix))) continue
+        let bodyBytes = 0
         for (const leaf of entry.leaves) {
-          const record = await leafRecord(log, index, id, leaf, { bodies: options.bodies, since })
-          bytes += 2 * id.length + 40 * (1 + record.path.length) + valueBytes(record.body ?? null)
+          // All bodies of a document may be more than one shard takes, or the memory.
+          const bodies = options.bodies && bodyBytes < LEAVES_BYTES
+          const record = await leafRecord(log, index, id, leaf, { bodies, since })
+          bodyBytes += valueBytes(record.body ?? null)
+          bytes += 2 * id.length + 40 * (1 + record.path.length)
           records.push(record)
         }
+        bytes += bodyBytes
         if (bytes >= budget && seq < until) {
           return { records, position: positionAt(log.incarnations, seq), more: true }
         }

@@ -223,3 +223,16 @@ test('positions hold in the history that they come from, and in no other', async
   expect(await replica.checkpoint('n', 'pull')).toBeUndefined()
   await db.close()
 })
+
+test('a page of the feed never holds more bodies of one document than a shard takes', async () => {
+  const db = await open(':memory:', { mode: 'mirror' })
+  for (let n = 0; n < 4; n++) {
+    const other = await open(':memory:')
+    await other.put({ id: 'large', bytes: new Uint8Array(8_000_000).fill(n) })
+    await replicaOf(db).merge(await replicaOf(other).leaves('large'), { whole: true })
+    await other.close()
+  }
+  const { records } = await replicaOf(db).feed({ since: 0, bodies: true })
+  expect(records.map(({ kind }) => kind)).toEqual(['revision', 'revision', 'revision', 'stub'])
+  await db.close()
+})
