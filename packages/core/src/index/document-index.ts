@@ -40,7 +40,7 @@ export interface DocumentIndexOptions {
 }
 
 /** Entries gathered before they are written to the store; a replay after a crash is about as long. */
-const FLUSH_ENTRIES = 4_096
+const FLUSH_ENTRIES = 2_048
 /** Up to here single look-ups on the event loop cost less than a call to another thread. */
 const SYNC_LOOKUPS = 32
 
