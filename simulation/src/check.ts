@@ -31,15 +31,24 @@ export class Check {
     this.#ground = ground
   }
 
-  /** @throws Violation unless this may happen here and now */
-  operationFailed(machine: Computer, operation: string, error: unknown): void {
+  /**
+   * @param mirrors that the machine knew when the operation began; default: now
+   * @throws Violation unless this may happen here and now
+   */
+  operationFailed(
+    machine: Computer,
+    operation: string,
+    error: unknown,
+    mirrors = machine.setup.mirrors,
+  ): void {
     if (error instanceof Violation) throw error
     if (error instanceof Error && error.message === 'waited long enough') return
     if (error instanceof MynahError) {
       const { code } = error
       this.#ground.count(`failed with ${code}`)
       if (ALWAYS.has(code) || (machine.diskFailed && DISK.has(code))) return
-      if (machine.setup.mirrors.length > 0 && NETWORK.has(code) && code !== 'MYNAH_STORAGE') return
+      const asked = mirrors.length > 0 || machine.setup.mirrors.length > 0
+      if (asked && NETWORK.has(code) && code !== 'MYNAH_STORAGE') return
     }
     throw new Violation(
       'an operation fails for a reason',

@@ -54,8 +54,10 @@ export class Faults {
       Object.assign(machine.weather, { error: 0, flip: 0, short: 0 })
       machine.disk.capacityBytes = Number.POSITIVE_INFINITY
       machine.clock.drift(0)
+      machine.process?.replication.resume()
+      // Its disk may have failed when it was to remember other mirrors.
       if (machine.process === undefined) void machine.start()
-      else machine.process.replication.resume()
+      else this.#world.heed(machine)
     }
   }
 

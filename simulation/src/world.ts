@@ -111,7 +111,8 @@ export class World extends Ground {
     this.#pending.add(pending)
     this.tell(`${machine.name} ${what}`)
     this.count('operations')
-    void this.#settle(pending, operation(process, this.applicationOf(machine)))
+    const { mirrors } = machine.setup
+    void this.#settle(pending, mirrors, operation(process, this.applicationOf(machine)))
   }
 
   /** What should have ended, and has not. */
@@ -123,6 +124,7 @@ export class World extends Ground {
 
   async #settle(
     pending: { readonly machine: Machine; readonly process: Process; readonly what: string },
+    mirrors: readonly string[],
     operation: Promise<unknown>,
   ): Promise<void> {
     const { machine, process, what } = pending
@@ -132,7 +134,7 @@ export class World extends Ground {
     } catch (error) {
       if (!process.alive) return
       try {
-        this.check.operationFailed(machine, what, error)
+        this.check.operationFailed(machine, what, error, mirrors)
         this.tell(`${machine.name} could not: ${what}: ${String(error)}`)
       } catch (violation) {
         this.fail(violation as Error)
