@@ -21,7 +21,7 @@ import type {
 import { Scheduler } from './scheduler.js'
 import { inScope, type Scope } from './scope.js'
 import { Session } from './session.js'
-import { remember } from './settings.js'
+import { remembering } from './settings.js'
 import { mirrorStatus, replicationStatus, type StatusSources } from './status.js'
 import { Synced } from './synced.js'
 import type { Transport } from './transport.js'
@@ -33,7 +33,7 @@ export class Replicator implements Replication {
   readonly #replica: Replica
   readonly #env: Env
   readonly #transport: Transport
-  readonly #settings: ReplicationSettings
+  readonly #remember: () => Promise<void>
   readonly #scope: Scope
   readonly #pollMs: number | undefined
   readonly #events = new Events()
@@ -59,7 +59,7 @@ export class Replicator implements Replication {
     this.#onClosed = onClosed
     this.#env = options.env ?? nodeEnv
     this.#transport = options.transport ?? httpTransport()
-    this.#settings = settings
+    this.#remember = remembering(replica, () => this.#scheduler.mirrors, settings)
     this.#scope = { prefixes: settings.scope, bodies: settings.hold === 'all' || replica.mode === 'mirror' }
     this.#pollMs = options.live === false ? (options.intervalMs ?? POLL_MS) : undefined
     this.#scheduler = new Scheduler({
@@ -116,8 +116,7 @@ export class Replicator implements Replication {
     const address = mirrorAddress(url)
     this.#requireOpen()
     const mirror = this.#scheduler.mirrors.find((known) => known.address === address)
-    if (mirror === undefined) return
-    this.#scheduler.remove(mirror)
+    if (mirror !== undefined) this.#scheduler.remove(mirror)
     this.#useSource()
     await this.#remember()
     this.#changed()
@@ -269,10 +268,6 @@ export class Replicator implements Replication {
   #fault({ address }: Mirror, thrown: unknown): void {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
     if (this.#closed === undefined) this.#events.emit('error', { mirror: address, error })
-  }
-
-  #remember(): Promise<void> {
-    return remember(this.#replica, this.#scheduler.mirrors, this.#settings)
   }
 
   #sources(): StatusSources {

@@ -24,20 +24,30 @@ export function settingsWith(
   return { mirrors: [...mirrors.values()], ...(scope && { scope: [...scope] }), ...(hold && { hold }) }
 }
 
-/** Writes the mirrors, and what else is to be remembered, where it is not remembered so. */
-export async function remember(
+/**
+ * What writes the mirrors, as they are when its turn comes, and what else is to be remembered, where it is not remembered
+ * so. One call after another: else one that compares while the last one still writes would take for done what is not.
+ */
+export function remembering(
   replica: Replica,
-  mirrors: readonly Mirror[],
+  mirrors: () => readonly Mirror[],
   { scope, hold }: Pick<ReplicationSettings, 'scope' | 'hold'>,
-): Promise<void> {
-  const settings: ReplicationSettings = {
-    mirrors: mirrors.map(({ address, token, databaseId }) => ({
-      url: address,
-      ...(token === undefined ? {} : { token }),
-      ...(databaseId === undefined ? {} : { id: databaseId }),
-    })),
-    ...(scope && { scope }),
-    ...(hold && { hold }),
+): () => Promise<void> {
+  const write = async () => {
+    const settings: ReplicationSettings = {
+      mirrors: mirrors().map(({ address, token, databaseId }) => ({
+        url: address,
+        ...(token === undefined ? {} : { token }),
+        ...(databaseId === undefined ? {} : { id: databaseId }),
+      })),
+      ...(scope && { scope }),
+      ...(hold && { hold }),
+    }
+    if (JSON.stringify(settings) !== JSON.stringify(replica.settings())) await replica.setSettings(settings)
   }
-  if (JSON.stringify(settings) !== JSON.stringify(replica.settings())) await replica.setSettings(settings)
+  let last = Promise.resolve()
+  return () => {
+    last = last.then(write, write)
+    return last
+  }
 }
