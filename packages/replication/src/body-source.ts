@@ -65,7 +65,9 @@ export class MirrorBodies implements BodySource {
     signal?.throwIfAborted()
     let answer = this.#documents.get(id)
     if (answer === undefined) {
-      answer = this.#requestAll(id).finally(() => this.#documents.delete(id))
+      // Once it is asked, the answer may be older than what the next one who asks is to see.
+      const asking = () => this.#documents.delete(id)
+      answer = this.#requestAll(id, asking)
       this.#documents.set(id, answer)
     }
     return this.#inTime(answer, signal)
@@ -130,13 +132,18 @@ export class MirrorBodies implements BodySource {
     asked.answer.resolve(record)
   }
 
-  async #requestAll(id: string): Promise<readonly LogRecord[]> {
-    return (await this.#request([{ id }], id)).filter((record) => record.id === id)
+  async #requestAll(id: string, asking: () => void): Promise<readonly LogRecord[]> {
+    return (await this.#request([{ id }], id, asking)).filter((record) => record.id === id)
   }
 
-  async #request(items: readonly FetchItem[], id: string): Promise<readonly LogRecord[]> {
+  /** Calls `asking` right before anything is sent, or when nothing will be. */
+  async #request(
+    items: readonly FetchItem[],
+    id: string,
+    asking: () => void = () => {},
+  ): Promise<readonly LogRecord[]> {
     try {
-      const { client, signal } = await this.#options.reach(undefined)
+      const { client, signal } = await this.#options.reach(undefined).finally(asking)
       return await client.fetch(items, true, signal)
     } catch (cause) {
       throw new UnreachableError(id, { cause })

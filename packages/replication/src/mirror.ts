@@ -50,9 +50,9 @@ export class Mirror {
     return this.progress
   }
 
-  /** A position that the mirror told; they may arrive out of order. */
+  /** A position that the mirror told in this session; they may arrive out of order. */
   tell(position: Position): void {
-    if (this.head?.incarnation !== position.incarnation || position.seq > this.head.seq) this.head = position
+    if (position.seq > (this.head?.seq ?? -1)) this.head = position
   }
 
   /** Everything here up to this seq was answered for by the mirror. */

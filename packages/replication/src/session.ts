@@ -227,11 +227,13 @@ export class Session {
     const positions = client.live(signal)
     for (;;) {
       const { value: position } = await this.#beforeSilence(positions.next())
+      // By another name the history may be another: a pull finds out.
+      const renamed = position !== undefined && position.incarnation !== mirror.head?.incarnation
       if (position !== undefined) mirror.tell(position)
       if (pushesOnly(scope)) continue
       // What the push in flight brought there is told before the push is answered.
       if (mirror.behind() > 0) await push.idle()
-      if (mirror.behind() > 0) void this.#pulls.ask()
+      if (renamed || mirror.behind() > 0) void this.#pulls.ask()
       else if (progress.covered) this.#upToDate()
     }
   }

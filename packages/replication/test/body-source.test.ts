@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { deferred } from '../src/deferred.js'
 import { ManualEnv, rounds, until } from './manual-env.js'
 import { address } from './memory-mirror.js'
 import { count, isQuiet, known, putMany, Rig } from './rig.js'
@@ -21,6 +22,26 @@ describe('reads of what is known and not held', () => {
     expect(docs.every((doc) => doc !== undefined)).toBe(true)
     expect(count(mirror, 'POST /records/fetch')).toBe(1)
     await until(() => isQuiet(replication))
+  })
+
+  test('one that asks whether a document is the newest never gets the answer to an older question', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    const old = await mirror.database.put({ id: 'd', n: 1 })
+    const replication = await rig.replicate(db, mirror)
+    await replication.sync()
+    const held = deferred<void>()
+    let fetches = 0
+    mirror.delay = (asked) => (asked === 'POST /records/fetch' && fetches++ === 0 ? held.promise : undefined)
+    const first = db.read('d', { freshness: 'mirror', waitMs: 600_000 })
+    await until(() => fetches === 1)
+    mirror.fault = (asked) => (asked === 'GET /records' ? 'hang' : undefined)
+    const newer = await mirror.database.put({ ...old, n: 2 })
+    const second = db.read('d', { freshness: 'mirror', waitMs: 600_000 })
+    await rounds()
+    held.resolve()
+    expect((await second).doc).toEqual(newer)
+    await first
   })
 
   test('without a mirror they end at once, and a mirror that came back is used at once', async () => {
