@@ -85,9 +85,11 @@ export class Owed {
     const { replica, env } = this.#options
     const over = deferred<void>()
     const timer = env.setTimer(() => over.resolve(), pauseMs)
-    const stop = replica.onCommit(() => {
+    const look = () => {
       if (replica.damage !== this.#damage) over.resolve()
-    })
+    }
+    const stop = replica.onCommit(look)
+    look()
     try {
       await unlessAborted(over.promise, signal)
     } finally {

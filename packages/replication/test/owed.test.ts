@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Database, open } from '@mynah/core'
 import { replicaOf } from '@mynah/core/replica'
 import { expect, test } from 'vitest'
+import { deferred } from '../src/deferred.js'
 import { ManualEnv, rounds } from './manual-env.js'
 import type { MemoryMirror } from './memory-mirror.js'
 import { isLive, putMany, Rig } from './rig.js'
@@ -103,6 +104,33 @@ test('what the mirror does not have either stays owed, is asked for again later,
     return (await db.stats()).owed === 0
   })
   await until(() => replication.status().owed === 0)
+  await replication.close()
+  await db.close()
+})
+
+test('what damage takes while others are being fetched is fetched next, not after the pause', async () => {
+  await using rig = new Rig()
+  const location = await rig.folder()
+  const mirror = await rig.mirror()
+  const db = await open(location, { cacheBytes: 1, shardBytes: 2_000 })
+  const replication = await rig.replicate(db, mirror)
+  await putMany(db, 'first', 50, 100)
+  await db.seal()
+  await replication.synced()
+  await until(() => isLive(replication))
+  const held = deferred<void>()
+  mirror.delay = (asked) => (asked.endsWith('records/fetch') ? held.promise : undefined)
+  await damage(location)
+  await settle(db)
+  await until(() => fetches(mirror) > 0)
+  await putMany(db, 'second', 50, 100)
+  await db.seal()
+  await replication.synced()
+  await damage(location)
+  await settle(db)
+  held.resolve()
+  await until(async () => (await db.stats()).owed === 0)
+  expect(await db.stats()).toMatchObject({ notHeld: 0, documents: 100 })
   await replication.close()
   await db.close()
 })
