@@ -12,6 +12,7 @@ export type {
   Checkpoint,
   FeedOptions,
   FeedPage,
+  HeldUnder,
   IdRange,
   LeafRef,
   MergeOptions,

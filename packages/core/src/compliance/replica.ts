@@ -2,6 +2,7 @@ import type { Replica } from '../database/replica.js'
 import type { ComplianceCheck } from './check.js'
 import { bodyChecks } from './replica-bodies.js'
 import { feedChecks } from './replica-feed.js'
+import { heldUnderChecks } from './replica-held-under.js'
 import { mergeChecks } from './replica-merge.js'
 import { placeChecks } from './replica-places.js'
 import { sumChecks } from './replica-sums.js'
@@ -16,7 +17,14 @@ export interface ReplicaSubject {
 
 /** What replication expects of any replica, as checks to be run by any test runner, each on a new database. */
 export function replicaCompliance(make: () => Promise<ReplicaSubject>): readonly ComplianceCheck[] {
-  const all = { ...mergeChecks, ...feedChecks, ...bodyChecks, ...placeChecks, ...sumChecks }
+  const all = {
+    ...mergeChecks,
+    ...feedChecks,
+    ...bodyChecks,
+    ...heldUnderChecks,
+    ...placeChecks,
+    ...sumChecks,
+  }
   return Object.entries(all).map(([name, check]) => ({
     name,
     run: async () => {

@@ -7,6 +7,7 @@ import type { RangeSum } from '../index/range-sums.js'
 import type { LogRecord } from '../log/record.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
+import { heldUnder } from './held-under.js'
 import type { IndexKeeper } from './index-keeper.js'
 import { mergeRecords } from './merge.js'
 import { owedCount, owedPage } from './owed.js'
@@ -15,6 +16,7 @@ import type {
   Checkpoint,
   FeedOptions,
   FeedPage,
+  HeldUnder,
   LeafRef,
   MergeOptions,
   MergeReport,
@@ -159,6 +161,12 @@ export class ReplicaPort implements Replica {
     }
     await this.#durable()
     return records
+  }
+
+  async heldUnder(leaves: readonly LeafRef[]): Promise<HeldUnder> {
+    const found = await this.#keeper.use(() => heldUnder(this.#context, leaves))
+    await this.#durable()
+    return found
   }
 
   leaves(id: string): Promise<readonly LogRecord[]> {

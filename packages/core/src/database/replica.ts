@@ -88,6 +88,14 @@ export interface OwedPage {
   readonly next?: string
 }
 
+/** What is held under leaves that are not. */
+export interface HeldUnder {
+  /** With whole paths; at most one for each leaf. */
+  readonly records: readonly LogRecord[]
+  /** How many of the leaves this answers for, from the first on: one at least, and as many as fit. */
+  readonly done: number
+}
+
 /** Fetches bodies from elsewhere, for reads of documents that are known and not held. */
 export interface BodySource {
   /**
@@ -140,6 +148,12 @@ export interface Replica {
   merge(records: readonly LogRecord[], options?: MergeOptions): Promise<MergeReport>
   /** Those of the leaves whose bodies are held, with them; with whole paths when asked. */
   bodies(leaves: readonly LeafRef[], options?: { readonly whole?: boolean }): Promise<readonly LogRecord[]>
+  /**
+   * For leaves that are known and not held, what can be sent in their place: the leaf itself where it is a tombstone
+   * whose body is proven to be {}, else the newest revision on the way to it that is held, unless another leaf brings it
+   * along as an ancestor. Nothing where a deletion that is not held comes first.
+   */
+  heldUnder(leaves: readonly LeafRef[]): Promise<HeldUnder>
   /** All leaves of a document, the winner first, with whole paths, and bodies where held: of a huge one not all. */
   leaves(id: string): Promise<readonly LogRecord[]>
   /** Calls after each durable commit, with the new position; returns the way to stop. */
