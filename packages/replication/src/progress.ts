@@ -1,4 +1,5 @@
-import type { Parked, Position, Replica } from '@mynah/core/replica'
+import type { MergeReport, Parked, Position, Replica } from '@mynah/core/replica'
+import { Backlog } from './backlog.js'
 import type { PushAnswer } from './protocol/messages.js'
 import { pullKey, type Scope } from './scope.js'
 import { Track } from './track.js'
@@ -21,6 +22,8 @@ export class Progress {
   #pull: Track
   #covered: boolean
   #skippedSeq = 0
+  /** What pulls took from this mirror since the replication began, and push has not passed. */
+  #pulled = new Backlog()
 
   private constructor(
     replica: Replica,
@@ -61,6 +64,7 @@ export class Progress {
       if (this.push.current === undefined || this.#replica.position().seq <= since) return
       const page = await this.#replica.feed({ since, bodies: true })
       if (page.records.some(({ kind }) => kind === 'revision')) return
+      if ((await this.#replica.heldUnder(page.records)).records.length > 0) return
       this.#skippedSeq = page.position.seq
       if (!page.more) return
     }
@@ -102,9 +106,23 @@ export class Progress {
       this.push.forget()
       this.#skippedSeq = 0
     }
-    if (pull) this.#pull.forget()
+    if (pull) {
+      this.#pull.forget()
+      this.#pulled = new Backlog()
+    }
     if (pull) this.#pull = this.#first
     return push || pull
+  }
+
+  /** A pull took this from the mirror; its checkpoint, which says that the mirror has it, has moved past it. */
+  pulled(report: MergeReport): void {
+    this.#pulled.pulled(report)
+  }
+
+  /** Whether all after `since`, up to `seq`, came from the mirror. Asked with ever higher seqs. */
+  isPulled(since: number, seq: number): boolean {
+    this.#pulled.forget(since)
+    return this.#pulled.ahead(since, seq) === 0
   }
 
   /** Takes what a push put right behind the pull's position as pulled: no echo. */

@@ -53,16 +53,19 @@ export class Pull {
     }
     let page = await client.pull(query, signal)
     let report = await this.#merge(page, false)
+    const reports = [report]
     if (report?.outcomes.some(({ result }) => result === 'detached') === true) {
       // Most of it is known by then: what the first merge took is told first.
       this.#tell(page, report)
       page = await client.pull({ ...query, whole: true }, signal)
       report = await this.#merge(page, true)
+      reports.push(report)
     }
     // A push that was answered meanwhile may have moved it further.
     if (page.position.seq >= (progress.pull.current?.source.seq ?? 0)) {
       progress.pull.advance({ source: page.position, target: replica.position() })
     }
+    for (const merged of reports) if (merged !== undefined) progress.pulled(merged)
     if (report === undefined) await progress.pull.storeWhenFar()
     else await progress.pull.store()
     for (const outcome of report?.outcomes ?? []) {

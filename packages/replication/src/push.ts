@@ -1,5 +1,12 @@
 import type { Env } from '@mynah/core'
-import { encodeRecords, type LogRecord, type Parked, type Position, type Replica } from '@mynah/core/replica'
+import {
+  encodeRecords,
+  type FeedPage,
+  type LogRecord,
+  type Parked,
+  type Position,
+  type Replica,
+} from '@mynah/core/replica'
 import { MirrorAnswerError } from './errors.js'
 import type { MirrorClient } from './mirror-client.js'
 import type { Progress } from './progress.js'
@@ -8,6 +15,8 @@ import { recordCodes, wireLimits } from './protocol/names.js'
 
 /** Raw bytes of one page of the feed, and so of one push. */
 const PAGE_BYTES = 1024 * 1024
+/** Leaves that are looked under at once: each may bring a body. */
+const UNDER_LEAVES = 100
 
 export interface PushOptions {
   readonly replica: Replica
@@ -48,10 +57,18 @@ function cutShort(records: readonly LogRecord[]): readonly LogRecord[] {
   return records.filter(({ kind, id }) => kind === 'stub' && begun.has(id))
 }
 
+/** Leaves that are the only ones of their documents. */
+function loneLeaves(records: readonly LogRecord[]): ReadonlySet<LogRecord> {
+  const byId = new Map<string, LogRecord | undefined>()
+  for (const record of records) byId.set(record.id, byId.has(record.id) ? undefined : record)
+  return new Set([...byId.values()].filter((record) => record !== undefined))
+}
+
 /**
  * Sends a mirror what it lacks. Leaves written here are sent at once, others only when the mirror asks for them; all
- * are asked about while there is no valid checkpoint. The checkpoint moves after the answer, which comes after the
- * mirror's fsync, and is stored together with what was refused.
+ * are asked about while there is no valid checkpoint. Where the mirror lacks a leaf that is not held here, and did not
+ * give it, it is sent what is held under it. The checkpoint moves after the answer, which comes after the mirror's
+ * fsync, and is stored together with what was refused.
  */
 export class Push {
   readonly #options: PushOptions
@@ -59,6 +76,8 @@ export class Push {
   #asking: boolean
   /** The mirror's newest position that an answer named: the target of the next checkpoint. */
   #seen: Position
+  /** Whether that may be older than what the mirror said it knows, or gave. */
+  #outdated = false
   #inFlight: Promise<unknown> = Promise.resolve()
 
   constructor(options: PushOptions) {
@@ -85,15 +104,42 @@ export class Push {
       const since = progress.push.current?.source.seq ?? 0
       if (replica.position().seq <= since) break
       const page = await replica.feed({ since, bodies: true, bytes: PAGE_BYTES, signal })
-      const sent = await this.#sendWanted(page.records, signal)
-      for (const leaf of cutShort(page.records)) {
-        add(sent, await this.#sendWanted(await replica.bodies([leaf]), signal))
-      }
+      const sent = await this.#sendPage(page, since, signal)
+      if (this.#outdated) this.#seen = (await this.#verified(signal)).position
+      this.#outdated = false
       progress.push.advance({ source: page.position, target: this.#seen })
       await this.#settle(sent)
       if (page.position.seq <= since) break
     }
     this.#asking = false
+  }
+
+  async #sendPage({ records, position }: FeedPage, since: number, signal: AbortSignal): Promise<Sent> {
+    const { replica, progress } = this.#options
+    const held = records.filter(({ kind }) => kind === 'revision')
+    const sent = await this.#send(await this.#wanted(held, signal), false, signal)
+    const stubs = new Set(records.filter(({ kind }) => kind === 'stub'))
+    for (const leaf of cutShort(records)) {
+      const found = await replica.bodies([leaf])
+      if (found.length > 0) stubs.delete(leaf)
+      add(sent, await this.#send(await this.#wanted(found, signal), false, signal))
+    }
+    if (stubs.size > 0) this.#outdated = true
+    const given = progress.isPulled(since, position.seq) ? loneLeaves(records) : new Set()
+    const others = [...stubs].filter((leaf) => !given.has(leaf))
+    add(sent, await this.#sendUnder(await this.#missing(others, signal), signal))
+    return sent
+  }
+
+  /** Sends what is held under leaves that are neither held here nor there. */
+  async #sendUnder(leaves: readonly LogRecord[], signal: AbortSignal): Promise<Sent> {
+    const sent: Sent = { accepted: new Set(), refused: [] }
+    for (let start = 0; start < leaves.length; ) {
+      const under = await this.#options.replica.heldUnder(leaves.slice(start, start + UNDER_LEAVES))
+      add(sent, await this.#send(await this.#missing(under.records, signal), true, signal))
+      start += under.done
+    }
+    return sent
   }
 
   async #sendAgain(signal: AbortSignal): Promise<void> {
@@ -102,16 +148,14 @@ export class Push {
       const leaves = await replica.leaves(id)
       const records = leaves.filter(({ kind }) => kind === 'revision')
       const sent = await this.#send(records, true, signal)
-      for (const leaf of cutShort(leaves)) {
-        add(sent, await this.#send(await replica.bodies([leaf], { whole: true }), true, signal))
+      for (const leaf of leaves.filter(({ kind }) => kind === 'stub')) {
+        const [found] = await replica.bodies([leaf], { whole: true })
+        const under = found === undefined ? (await replica.heldUnder([leaf])).records : [found]
+        add(sent, await this.#send(under, true, signal))
       }
       await this.#settle(sent)
       this.#again.delete(id)
     }
-  }
-
-  async #sendWanted(records: readonly LogRecord[], signal: AbortSignal): Promise<Sent> {
-    return this.#send(await this.#wanted(records, signal), false, signal)
   }
 
   async #settle({ accepted, refused }: Sent): Promise<void> {
@@ -127,21 +171,25 @@ export class Push {
     if (refused.length > 0) onRefused(refused)
   }
 
-  /** Those of the records that are held here and that the mirror may lack. */
-  async #wanted(records: readonly LogRecord[], signal: AbortSignal): Promise<readonly LogRecord[]> {
-    const { replica, client } = this.#options
-    const held = records.filter(({ kind }) => kind === 'revision')
-    const asked = held.filter(({ origin }) => this.#asking || origin !== replica.id)
-    const known = new Set<LogRecord>()
-    for (let start = 0; start < asked.length; start += wireLimits.missingLeaves) {
-      const chunk = asked.slice(start, start + wireLimits.missingLeaves)
-      const missing = await client.missing(chunk, signal)
-      for (const [index, record] of chunk.entries()) if (missing[index] === false) known.add(record)
-    }
-    // What the mirror knows, and what came from there as a stub, it may have learned since the last answer: the checkpoint
-    // must name a place after that.
-    if (known.size > 0 || held.length < records.length) this.#seen = (await this.#verified(signal)).position
+  /** Those of the records, all held here, that the mirror may lack. */
+  async #wanted(held: readonly LogRecord[], signal: AbortSignal): Promise<readonly LogRecord[]> {
+    const asked = held.filter(({ origin }) => this.#asking || origin !== this.#options.replica.id)
+    const missing = new Set(await this.#missing(asked, signal))
+    const known = new Set(asked.filter((record) => !missing.has(record)))
     return held.filter((record) => !known.has(record))
+  }
+
+  /** Those of the records that the mirror says it lacks. */
+  async #missing(records: readonly LogRecord[], signal: AbortSignal): Promise<readonly LogRecord[]> {
+    const lacking: LogRecord[] = []
+    for (let start = 0; start < records.length; start += wireLimits.missingLeaves) {
+      const chunk = records.slice(start, start + wireLimits.missingLeaves)
+      const missing = await this.#options.client.missing(chunk, signal)
+      lacking.push(...chunk.filter((_, index) => missing[index] !== false))
+    }
+    // What the mirror knows it may have learned since the last answer: the checkpoint must name a place after that.
+    if (lacking.length < records.length) this.#outdated = true
+    return lacking
   }
 
   async #send(records: readonly LogRecord[], whole: boolean, signal: AbortSignal): Promise<Sent> {

@@ -58,7 +58,8 @@ function isCovered(rev: string, line: Line, lines: readonly Line[]): boolean {
 async function linesOf(context: Context, id: string): Promise<readonly Line[]> {
   const { log, index } = context
   const entry = await index.get(id)
-  const rows = entry === undefined ? [] : await index.history(id)
+  const superseded = entry?.leaves.some(({ parent }) => parent !== undefined) === true
+  const rows = superseded ? await index.history(id) : []
   const lines: Line[] = []
   for (const leaf of entry?.leaves ?? []) {
     const revs = [leaf.rev, ...(await pathOf(log, index, id, leaf))]
