@@ -6,7 +6,7 @@ import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from 
 import { linkedSignal } from './linked-signal.js'
 import { LiveLines } from './live-lines.js'
 import { databaseOf } from './mirror-address.js'
-import { checksumText } from './protocol/checksum.js'
+import { answerChecksum, requestChecksum } from './protocol/checksum.js'
 import {
   type DatabaseInfo,
   decodeError,
@@ -21,6 +21,7 @@ import {
 } from './protocol/messages.js'
 import { headers, mediaTypes, subpaths, wireLimits } from './protocol/names.js'
 import { parsePosition, positionText } from './protocol/position.js'
+import { queryOf } from './protocol/query.js'
 import type { Transport, TransportAnswer, TransportRequest } from './transport.js'
 
 /** Background work has at most a push and a pull in flight; the rest is for reads. */
@@ -190,7 +191,7 @@ export class MirrorClient {
       headers: {
         accept: call.answerType,
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(call.body === undefined ? {} : { [headers.checksum]: checksumText({}, call.body) }),
+        [headers.checksum]: this.#checksum(call),
         ...call.headers,
       },
       ...(call.body === undefined ? {} : { body: call.body }),
@@ -199,8 +200,15 @@ export class MirrorClient {
     }
   }
 
+  #checksum({ method, path, body }: Call): string {
+    const [subpath = '', search = ''] = path.split('?')
+    const query = queryOf(new URLSearchParams(search))
+    return requestChecksum({ method, database: databaseOf(this.address), subpath, query }, body)
+  }
+
   async #call(call: Call): Promise<TransportAnswer> {
     const request = this.#request(call)
+    const asked = request.headers[headers.checksum] ?? ''
     const answer = await this.#queue.add(() => this.#ask(request), {
       priority: call.priority ?? priorities.background,
     })
@@ -209,8 +217,8 @@ export class MirrorClient {
     if (!isEmpty && answer.status !== 200 && answer.status !== 201) throw this.#failure(answer)
     if (!isEmpty && !isType(answer.headers, call.answerType))
       throw this.#garbled(answer, `not ${call.answerType}`)
-    if (answer.headers[headers.checksum] !== checksumText(answer.headers, answer.body))
-      throw this.#garbled(answer, 'not as a mirror sent it: its checksum is another')
+    if (answer.headers[headers.checksum] !== answerChecksum(asked, answer.headers, answer.body))
+      throw this.#garbled(answer, 'not what the mirror said to this: its checksum is another')
     return answer
   }
 

@@ -1,5 +1,5 @@
 export { DatabaseNameInvalidError, DatabaseUnknownError, MessageInvalidError } from './errors.js'
-export { checksumText } from './protocol/checksum.js'
+export { answerChecksum, type Question, requestChecksum } from './protocol/checksum.js'
 export {
   type DatabaseInfo,
   decodeError,

@@ -1,4 +1,4 @@
-export { jsonAnswer } from './serve/body.js'
+export type { Query } from './protocol/query.js'
 export {
   DatabaseUnavailableError,
   type Failure,
@@ -7,12 +7,11 @@ export {
   failureOf,
   RequestRefusedError,
 } from './serve/failures.js'
-export { answerInfo, answerRoot } from './serve/info.js'
+export { answerRoot } from './serve/info.js'
 export { answerFetch, answerMissing } from './serve/leaves.js'
 export { type LiveOptions, liveLines } from './serve/live.js'
 export { answerPull } from './serve/pull.js'
 export { answerPush } from './serve/push.js'
-export type { Query } from './serve/query.js'
 export { type ServedMirror, type ServedRequest, serveRequest, serveStream } from './serve/request.js'
-export { type ProtocolRoute, protocolRoutes } from './serve/routes.js'
+export { answerCreated, type ProtocolRoute, protocolRoutes } from './serve/routes.js'
 export type { Answer, ReadRequest, RequestParts, Served, ServedDatabases } from './serve/served.js'

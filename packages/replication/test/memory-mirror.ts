@@ -14,6 +14,7 @@ import {
   type TransportStream,
 } from '@mynah/replication'
 import {
+  answerChecksum,
   decodeInfo,
   encodeError,
   encodeInfo,
@@ -23,7 +24,7 @@ import {
   positionText,
   wireLimits,
 } from '@mynah/replication/protocol'
-import { jsonAnswer, liveLines, type ServedDatabases, serveRequest } from '@mynah/replication/serve'
+import { liveLines, type ServedDatabases, serveRequest } from '@mynah/replication/serve'
 import { ManualEnv } from './manual-env.js'
 
 /** A mirror's refusal, with a reason of the test's own. */
@@ -191,7 +192,9 @@ export class MemoryMirror implements Transport {
     if (answer.status !== 200 || !answer.headers['content-type']?.startsWith(mediaTypes.json)) return answer
     const info = decodeInfo(new TextDecoder().decode(answer.body))
     const limits = { ...info.limits, requestBytes: this.requestBytes }
-    return jsonAnswer(encodeInfo({ ...info, limits }))
+    const body = text(encodeInfo({ ...info, limits }))
+    const checksum = answerChecksum(request.headers[headers.checksum] ?? '', answer.headers, body)
+    return { ...answer, headers: { ...answer.headers, [headers.checksum]: checksum }, body }
   }
 
   #databases(): ServedDatabases {

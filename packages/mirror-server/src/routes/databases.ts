@@ -1,5 +1,5 @@
 import { routes } from '@mynah/replication/protocol'
-import { answerInfo, answerRoot } from '@mynah/replication/serve'
+import { answerCreated, answerRoot } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
 import { refuseOtherMethods } from '../failures.js'
 import { version } from '../version.js'
@@ -16,7 +16,7 @@ export const databaseRoutes: FastifyPluginAsync<RouteOptions> = async (
   refuseOtherMethods(fastify, belowRoot(routes.root), ['GET'])
 
   fastify.put<DatabaseRequest>(belowRoot(routes.database), async (request, reply) => {
-    const answer = answerInfo(request)
+    const answer = answerCreated(request)
     const { opened, created } = await databases.create(request.params.db)
     if (created) request.log.info({ database: opened.name }, 'database created')
     const info = await answer(opened, env)

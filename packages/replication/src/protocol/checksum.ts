@@ -1,12 +1,43 @@
 import { crc32 } from '@mynah/core/replica'
 import { headers } from './names.js'
+import type { Query } from './query.js'
+
+/** What is asked, but for the body, in the one form that all spellings of an address have. */
+export interface Question {
+  readonly method: 'GET' | 'PUT' | 'POST'
+  /** The database's name. */
+  readonly database: string
+  /** As in `subpaths`. */
+  readonly subpath: string
+  readonly query: Query
+}
 
 /**
- * What the header `mynah-checksum` says: 8 lower-case hex digits, CRC-32 of the headers that mean something
- * (`mynah-position`, `mynah-more`; '' where they are absent), a newline after each, and the body.
+ * What `mynah-checksum` says on a request: 8 lower-case hex digits, CRC-32 of a line `METHOD database subpath`, a line
+ * `name=value` for each parameter, decoded, in order of their names and those of one name as they came, and the body.
  */
-export function checksumText(meant: Readonly<Record<string, string>>, body: Uint8Array): string {
-  const head = `${meant[headers.position] ?? ''}\n${meant[headers.more] ?? ''}\n`
+export function requestChecksum({ method, database, subpath, query }: Question, body?: Uint8Array): string {
+  const lines = [`${method} ${database} ${subpath}\n`]
+  for (const name of Object.keys(query).sort()) {
+    for (const value of [query[name] ?? []].flat()) lines.push(`${name}=${value}\n`)
+  }
+  return checksum(lines.join(''), body)
+}
+
+/**
+ * What `mynah-checksum` says on an answer: as on a request, of what it says on the request that is answered, and of the
+ * headers that mean something (`mynah-position`, `mynah-more`; '' where they are absent), a newline after each, and of
+ * the body.
+ */
+export function answerChecksum(
+  asked: string,
+  meant: Readonly<Record<string, string>>,
+  body: Uint8Array,
+): string {
+  return checksum(`${asked}\n${meant[headers.position] ?? ''}\n${meant[headers.more] ?? ''}\n`, body)
+}
+
+function checksum(head: string, body: Uint8Array = new Uint8Array(0)): string {
   return crc32(body, crc32(new TextEncoder().encode(head)))
     .toString(16)
     .padStart(8, '0')

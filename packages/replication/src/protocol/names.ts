@@ -38,7 +38,7 @@ export const headers = {
   position: 'mynah-position',
   /** On a page of records: `1` when there was more at the time, else `0`. */
   more: 'mynah-more',
-  /** On each request with a body, and each answer that is no error: as `checksumText` gives it. */
+  /** On each request, as `requestChecksum` gives it, and each answer that is no error, as `answerChecksum` does. */
   checksum: 'mynah-checksum',
 } as const
 

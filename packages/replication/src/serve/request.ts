@@ -1,11 +1,11 @@
 import type { Env } from '@mynah/core'
 import { mediaTypes, routes } from '../protocol/names.js'
+import { queryOf } from '../protocol/query.js'
 import type { TransportAnswer, TransportRequest, TransportStream } from '../transport.js'
 import { failureAnswer, failureOf, RequestRefusedError } from './failures.js'
-import { answerInfo, answerRoot } from './info.js'
+import { answerRoot } from './info.js'
 import { liveLines } from './live.js'
-import { queryOf } from './query.js'
-import { type ProtocolRoute, protocolRoutes } from './routes.js'
+import { answerCreated, type ProtocolRoute, protocolRoutes } from './routes.js'
 import type { RequestParts, ServedDatabases } from './served.js'
 
 /** A mirror without a network: its databases, and what it says of itself. */
@@ -55,10 +55,15 @@ async function answer(
 ): Promise<TransportAnswer> {
   const { pattern, name, parameters } = placeOf(request.url)
   const { method } = request
-  const parts: RequestParts = { query: queryOf(parameters), headers: request.headers, body: request.body }
+  const parts: RequestParts = {
+    params: { db: name },
+    query: queryOf(parameters),
+    headers: request.headers,
+    body: request.body,
+  }
   if (pattern === routes.root && method === 'GET') return answerRoot(await databases.names(), version)
   if (pattern === routes.database && method === 'PUT') {
-    const answerOf = answerInfo(parts)
+    const answerOf = answerCreated(parts)
     const { opened, created } = await databases.create(name)
     return { ...(await answerOf(opened, env)), status: created ? 201 : 200 }
   }

@@ -1,4 +1,5 @@
-import { mediaTypes, routes, wireLimits } from '../protocol/names.js'
+import { mediaTypes, routes, subpaths, wireLimits } from '../protocol/names.js'
+import { checked } from './checked.js'
 import { answerInfo } from './info.js'
 import { answerFetch, answerMissing } from './leaves.js'
 import { answerPull } from './pull.js'
@@ -20,14 +21,26 @@ export interface ProtocolRoute {
 const shard = { type: mediaTypes.shard, bytesMax: wireLimits.requestBytes }
 const message = { type: mediaTypes.message, bytesMax: wireLimits.messageBytes }
 
+/** What answers `PUT /v1/:db`, once the database is there. */
+export const answerCreated: ReadRequest = checked({ method: 'PUT', subpath: subpaths.database }, answerInfo)
+
 /**
  * All that is asked of one database and answered at once. Making a database, the list of them and the live stream are
  * apart.
  */
 export const protocolRoutes: readonly ProtocolRoute[] = [
-  { method: 'GET', pattern: routes.database, shards: false, read: answerInfo },
-  { method: 'GET', pattern: routes.records, shards: true, read: answerPull },
-  { method: 'POST', pattern: routes.records, takes: shard, shards: true, read: answerPush },
-  { method: 'POST', pattern: routes.missing, takes: message, shards: false, read: answerMissing },
-  { method: 'POST', pattern: routes.fetch, takes: message, shards: true, read: answerFetch },
+  route('GET', 'database', { shards: false, read: answerInfo }),
+  route('GET', 'records', { shards: true, read: answerPull }),
+  route('POST', 'records', { takes: shard, shards: true, read: answerPush }),
+  route('POST', 'missing', { takes: message, shards: false, read: answerMissing }),
+  route('POST', 'fetch', { takes: message, shards: true, read: answerFetch }),
 ]
+
+function route(
+  method: ProtocolRoute['method'],
+  place: keyof typeof subpaths,
+  rest: Omit<ProtocolRoute, 'method' | 'pattern'>,
+): ProtocolRoute {
+  const read = checked({ method, subpath: subpaths[place] }, rest.read)
+  return { ...rest, method, pattern: routes[place], read }
+}

@@ -1,7 +1,7 @@
 import type { Database, Env } from '@mynah/core'
 import type { Replica } from '@mynah/core/replica'
+import type { Query } from '../protocol/query.js'
 import type { TransportAnswer } from '../transport.js'
-import type { Query } from './query.js'
 
 /** A database that a mirror serves. */
 export interface Served {
@@ -21,6 +21,8 @@ export interface ServedDatabases {
 
 /** What an answer depends on, of a request whose route is known. */
 export interface RequestParts {
+  /** `db` is the database's name, decoded. */
+  readonly params: { readonly db: string }
   readonly query: Query
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
