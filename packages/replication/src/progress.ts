@@ -125,10 +125,13 @@ export class Progress {
     return this.#pulled.ahead(since, seq) === 0
   }
 
-  /** Takes what a push put right behind the pull's position as pulled: no echo. */
-  skipEcho({ before, position }: PushAnswer): void {
+  /**
+   * Takes what a push put right behind the pull's position as pulled: no echo. `pulled` is where the pull stood when the
+   * push was sent: a page that came since may have left out what the push moved behind its end, with other leaves too.
+   */
+  skipEcho({ before, position }: PushAnswer, pulled: Position | undefined): void {
     const source = this.#pull.current?.source
-    if (source?.seq !== before || position.seq <= before) return
+    if (source?.seq !== before || pulled?.seq !== before || position.seq <= before) return
     this.#pull.advance({ source: position, target: this.#replica.position() })
   }
 

@@ -244,12 +244,14 @@ export class Push {
   }
 
   async #answered(shard: Uint8Array, whole: boolean, signal: AbortSignal): Promise<PushAnswer> {
-    const request = this.#options.client.push(shard, whole, signal)
+    const { client, progress } = this.#options
+    const pulled = progress.pull.current?.source
+    const request = client.push(shard, whole, signal)
     this.#inFlight = request
     const answer = await request
     if (!this.#follows(answer.position)) await this.#verified(signal)
     this.#seen = answer.position
-    this.#options.progress.skipEcho(answer)
+    progress.skipEcho(answer, pulled)
     return answer
   }
 
