@@ -1,4 +1,6 @@
+import { readable } from '../changes/ancestry.js'
 import { unknownOrigin } from '../changes/feed.js'
+import { valueBytes } from '../codec/value-size.js'
 import type { Leaf } from '../document/tree.js'
 import type { Entry } from '../index/entry.js'
 import type { EntryChange } from '../index/root.js'
@@ -14,11 +16,13 @@ export type Ground = Pick<Context, 'log' | 'index' | 'manifest' | 'env' | 'harme
 export type Exclusively = (run: () => Promise<void>) => Promise<void>
 
 const SLICE = 1_000
+/** Bytes of bodies that are told again at once. */
+const SLICE_BYTES = 4 * 1024 * 1024
 
 /**
- * After records were found lost: the leaves that they told of are told again, as stubs, so that they are known by the
- * log too; the manifest remembers the stubs' seqs as owed, so that the bodies are fetched again; no leaf whose body was
- * lost is called held any more. And the history gets a new name from its first seq on, so that no checkpoint that
+ * After records were found lost: the leaves that they told of are told again, so that they are known by the log too, as
+ * stubs, or with the body where that stands elsewhere; the manifest remembers their seqs as owed, so that the bodies are
+ * fetched again; no leaf whose body was lost is called held any more. And the history gets a new name from its first seq on, so that no checkpoint that
  * anybody has of it holds, and the next contact compares everything. Done once for each damage, whatever ends the
  * process meanwhile; also when done twice, it does no more.
  */
@@ -26,7 +30,13 @@ export async function settleDamage(ground: Ground, exclusively: Exclusively): Pr
   for (;;) {
     const { damage, settled = 0 } = ground.manifest.data
     if (settled === damage) return
-    for await (const ids of harmedIds(ground)) await exclusively(() => retell(ground, ids))
+    for await (const ids of harmedIds(ground)) {
+      for (let done = 0; done < ids.length; ) {
+        await exclusively(async () => {
+          done += await retell(ground, ids.slice(done))
+        })
+      }
+    }
     await exclusively(async () => {
       await ground.index.flush()
       await ground.log.rename(damage)
@@ -46,14 +56,23 @@ async function* harmedIds({ log, index }: Ground): AsyncGenerator<readonly strin
   if (ids.length > 0) yield ids
 }
 
-async function retell(ground: Ground, ids: readonly string[]): Promise<void> {
-  const { log, index, manifest, env, harmed } = ground
+/** For how many of the ids, from the first on, this has been done: for as many as fit into memory, one at least. */
+async function retell(ground: Ground, ids: readonly string[]): Promise<number> {
+  const { log, index, manifest, harmed } = ground
   const before = await index.lookup(ids)
   const entries = new Map<string, Entry>()
-  const stubs: LogRecord[] = []
-  for (const [id, { leaves }] of before) {
+  const told: LogRecord[] = []
+  let done = 0
+  for (let bytes = 0; done < ids.length && bytes < SLICE_BYTES; done++) {
+    const id = ids[done]!
+    const leaves = before.get(id)?.leaves
+    if (leaves === undefined) continue
     const lost = leaves.filter((leaf) => log.isLost(leaf.seq) || log.isLost(leaf.bodySeq))
-    stubs.push(...lost.map((leaf) => stubOf(id, leaf, env.now())))
+    for (const leaf of lost) {
+      const record = await toldAgain(ground, id, leaf)
+      bytes += valueBytes(record.body ?? null)
+      told.push(record)
+    }
     for (const { seq, bodySeq } of lost)
       harmed.push(
         ...[...new Set([seq, bodySeq])].filter((one) => log.isLost(one)).map((one) => ({ seq: one, id })),
@@ -63,30 +82,37 @@ async function retell(ground: Ground, ids: readonly string[]): Promise<void> {
       leaves: kept.map((leaf) => (log.isLost(leaf.bodySeq) ? { ...leaf, bodySeq: 0 } : leaf)),
     })
   }
-  if (stubs.length === 0) return
+  if (told.length === 0) return done
   // First: what a crash leaves told must not be forgotten as owed.
-  const span = { firstSeq: log.head + 1, lastSeq: log.head + stubs.length }
+  const span = { firstSeq: log.head + 1, lastSeq: log.head + told.length }
   await manifest.update(({ owed = [] }) => ({ owed: mergeSpans([...owed, span]) }))
-  const firstSeq = await log.append(stubs, { sync: true })
+  const firstSeq = await log.append(told, { sync: true })
   GroupPlan.replay(
-    stubs.map((record, i) => ({ seq: firstSeq + i, record })),
+    told.map((record, i) => ({ seq: firstSeq + i, record })),
     entries,
   )
   const changes = [...entries].map(([id, after]): EntryChange => ({ id, before: before.get(id), after }))
   index.apply({ changes, superseded: [], seq: log.head })
+  return done
 }
 
-function stubOf(id: string, leaf: Leaf, at: number): LogRecord {
-  return {
-    kind: 'stub',
+/**
+ * A stub, or where a body is held that was supplied, that once more: a new index has to find it after the record that
+ * the leaf is known by.
+ */
+async function toldAgain({ log, env }: Ground, id: string, leaf: Leaf): Promise<LogRecord> {
+  const common = {
     id,
     rev: leaf.rev,
     path: leaf.parent === undefined ? [] : [leaf.parent],
     deleted: leaf.deleted,
-    at,
-    origin: unknownOrigin,
+    at: env.now(),
     supplies: false,
     continues: false,
     ...(leaf.bodyHash && { bodyHash: leaf.bodyHash }),
   }
+  const held = leaf.bodySeq === 0 ? undefined : await readable(log, leaf.bodySeq)
+  return held?.body === undefined
+    ? { ...common, kind: 'stub', origin: unknownOrigin }
+    : { ...common, kind: 'revision', origin: held.origin, body: held.body }
 }
