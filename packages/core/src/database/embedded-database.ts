@@ -137,7 +137,7 @@ export class EmbeddedDatabase implements Database {
 
   async *list<T extends object = Document>(range?: ListOptions): AsyncGenerator<Stored<T>> {
     this.#requireOpen()
-    for await (const doc of this.#keeper.scan(() => this.#reader.list(range))) {
+    for await (const doc of this.#scanUntilClosed(this.#keeper.scan(() => this.#reader.list(range)))) {
       yield doc as Stored<T>
       this.#requireOpen()
     }
@@ -151,7 +151,7 @@ export class EmbeddedDatabase implements Database {
   async *changes<T extends object = Document>(options: ChangesOptions = {}): AsyncGenerator<Change<T>> {
     this.#requireOpen()
     const changes = watchChanges(this.#context, this.#keeper, this.replica, options)
-    yield* changes as AsyncGenerator<Change<T>>
+    yield* this.#scanUntilClosed(changes as AsyncGenerator<Change<T>>)
   }
 
   async seal(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -207,6 +207,16 @@ export class EmbeddedDatabase implements Database {
   async #untilClosed<R>(run: Promise<R>): Promise<R> {
     try {
       return await run
+    } catch (error) {
+      if (this.#closed && !(error instanceof MynahError)) throw new ClosedError()
+      throw error
+    }
+  }
+
+  /** The same for a scan. */
+  async *#scanUntilClosed<T>(scan: AsyncIterable<T>): AsyncGenerator<T> {
+    try {
+      yield* scan
     } catch (error) {
       if (this.#closed && !(error instanceof MynahError)) throw new ClosedError()
       throw error
