@@ -57,7 +57,7 @@ async function compare(world: World): Promise<string | undefined> {
   for (const [machine, leaves] of known) {
     const { mode, setup, name } = machine
     if (setup.scope?.length === 0) continue
-    const difference = differenceOf({ expected, found: leaves, scope: setup.scope, ghosts })
+    const difference = differenceOf(world, { expected, found: leaves, scope: setup.scope, ghosts })
     if (difference !== undefined) return `${name}: ${difference}`
     const stub = mode === 'mirror' ? stubIn(leaves, ghosts) : undefined
     if (stub !== undefined) return `${name} lacks the body of ${stub}`
@@ -72,21 +72,27 @@ async function compareSums(first: Machine, other: Machine): Promise<void> {
     throw new Violation('equal leaves have equal sums', `${first.name} and ${other.name}`)
 }
 
+/** By document, leaves that are known and that nobody holds. */
+type Ghosts = ReadonlyMap<string, readonly string[]>
+
 /**
- * Documents with a leaf that is known and that nobody holds: its record went with a disk that was set back before another
- * had it. Nothing can make replicas agree on them. One that was promised to be somewhere is none of these.
+ * Leaves that are known and that nobody holds: their records went with a disk that was set back before another had them.
+ * Who lost them cannot get them back, and has what was under them instead. One that was promised to be somewhere is none
+ * of these.
  */
-function ghostsIn({ model }: World, all: readonly Leaves[]): ReadonlySet<string> {
+function ghostsIn({ model }: World, all: readonly Leaves[]): Ghosts {
   const held = new Set<string>()
-  const lacking = new Map<string, string>()
+  const lacking = new Map<string, { readonly id: string; readonly rev: string }>()
   for (const leaves of all)
     for (const [id, records] of leaves)
       for (const { kind, rev } of records) {
         if (kind === 'revision') held.add(nameOf(id, rev))
-        else lacking.set(nameOf(id, rev), id)
+        else lacking.set(nameOf(id, rev), { id, rev })
       }
-  const lost = [...lacking].filter(([name]) => !held.has(name) && !model.guarantees.holds(name))
-  return new Set(lost.map(([, id]) => id))
+  const ghosts = new Map<string, readonly string[]>()
+  for (const [name, { id, rev }] of lacking)
+    if (!held.has(name) && !model.guarantees.holds(name)) ghosts.set(id, [...(ghosts.get(id) ?? []), rev])
+  return ghosts
 }
 
 function required({ name, process }: Machine): Process {
@@ -111,41 +117,41 @@ async function leavesOf({ model }: World, { replica }: Process): Promise<Leaves>
   return leaves
 }
 
-function stubIn(leaves: Leaves, ghosts: ReadonlySet<string>): string | undefined {
+function stubIn(leaves: Leaves, ghosts: Ghosts): string | undefined {
   for (const [id, records] of leaves)
     for (const { kind, rev, deleted } of records)
-      if (kind === 'stub' && !deleted && !ghosts.has(id)) return `${id} ${rev}`
+      if (kind === 'stub' && !deleted && ghosts.get(id)?.includes(rev) !== true) return `${id} ${rev}`
   return undefined
 }
 
-function differenceOf(options: {
-  readonly expected: Leaves
-  readonly found: Leaves
-  readonly scope: readonly string[] | undefined
-  readonly ghosts: ReadonlySet<string>
-}): string | undefined {
+function differenceOf(
+  { model }: World,
+  options: {
+    readonly expected: Leaves
+    readonly found: Leaves
+    readonly scope: readonly string[] | undefined
+    readonly ghosts: Ghosts
+  },
+): string | undefined {
   const { expected, found, scope, ghosts } = options
   for (const id of new Set([...expected.keys(), ...found.keys()])) {
-    if (ghosts.has(id)) continue
     if (scope !== undefined && !scope.some((prefix) => id.startsWith(prefix))) continue
-    const [a, b] = [revsOf(expected, id), revsOf(found, id)]
+    const lost = ghosts.get(id) ?? []
+    const counts = ({ rev }: LogRecord) =>
+      !lost.some((ghost) => ghost === rev || model.isAncestor(id, rev, ghost))
+    const [a, b] = [expected, found].map((leaves) => textOf((leaves.get(id) ?? []).filter(counts)))
     if (a !== b) return `${id} is ${b} rather than ${a}`
   }
   return undefined
 }
 
-function revsOf(leaves: Leaves, id: string): string {
-  const revs = (leaves.get(id) ?? []).map(({ rev, deleted }) => `${rev}${deleted ? ' deleted' : ''}`)
-  return `[${revs.join(', ')}]`
+function textOf(leaves: readonly LogRecord[]): string {
+  return `[${leaves.map(({ rev, deleted }) => `${rev}${deleted ? ' deleted' : ''}`).join(', ')}]`
 }
 
 /** Nothing that was acknowledged is missing at the first mirror, and nothing that was superseded is back. */
-function checkRequired(world: World, known: readonly Leaves[]): void {
-  const { model } = world
-  const ghosts = ghostsIn(world, known)
+function checkRequired({ model }: World, known: readonly Leaves[]): void {
   for (const { id, rev } of model.required()) {
-    // Under a leaf that nobody holds, nobody looks for what it superseded.
-    if (ghosts.has(id)) continue
     const revs = (known[0]?.get(id) ?? []).map((leaf) => leaf.rev)
     if (!revs.some((leaf) => leaf === rev || model.isAncestor(id, rev, leaf)))
       throw new Violation(
