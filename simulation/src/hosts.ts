@@ -16,6 +16,8 @@ export function troubles(share: number): Partial<NetworkFaults> {
     lostAnswer: share / 4,
     cutRequest: share / 2,
     cutAnswer: share,
+    damagedRequest: share / 4,
+    damagedAnswer: share / 4,
     repeated: share,
     slow: share / 4,
     orphaned: 0.5,
