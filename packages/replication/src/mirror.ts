@@ -60,6 +60,11 @@ export class Mirror {
     return this.progress?.pushedSeq ?? 0
   }
 
+  /** The same, and nothing of it was left out because it changed again further on. */
+  pushedAll(): number {
+    return this.progress?.pushedAllSeq ?? 0
+  }
+
   /** Seqs of the mirror that are not pulled yet. */
   behind(): number {
     return Math.max(0, (this.head?.seq ?? 0) - (this.progress?.pull.current?.source.seq ?? 0))

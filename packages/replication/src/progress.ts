@@ -22,6 +22,7 @@ export class Progress {
   #pull: Track
   #covered: boolean
   #skippedSeq = 0
+  #pushedAllSeq = 0
   /** What pulls took from this mirror since the replication began, and push has not passed. */
   #pulled = new Backlog()
 
@@ -61,12 +62,13 @@ export class Progress {
   async skipStubs(): Promise<void> {
     for (;;) {
       const since = this.pushedSeq
-      if (this.push.current === undefined || this.#replica.position().seq <= since) return
+      if (this.push.current === undefined) return
+      if (this.#replica.position().seq <= since) return this.pushedAll()
       const page = await this.#replica.feed({ since, bodies: true })
       if (page.records.some(({ kind }) => kind === 'revision')) return
       if ((await this.#replica.heldUnder(page.records)).records.length > 0) return
       this.#skippedSeq = page.position.seq
-      if (!page.more) return
+      if (!page.more) return this.pushedAll()
     }
   }
 
@@ -74,6 +76,16 @@ export class Progress {
   get pushedSeq(): number {
     const { current } = this.push
     return current === undefined ? 0 : Math.max(current.source.seq, this.#skippedSeq)
+  }
+
+  /** The push has come to what was the end when its page was read. */
+  pushedAll(): void {
+    this.#pushedAllSeq = this.pushedSeq
+  }
+
+  /** All that was written up to this seq is there; pages on the way leave out what changed again further on. */
+  get pushedAllSeq(): number {
+    return this.#pushedAllSeq
   }
 
   get pull(): Track {
@@ -105,6 +117,7 @@ export class Progress {
     if (push) {
       this.push.forget()
       this.#skippedSeq = 0
+      this.#pushedAllSeq = 0
     }
     if (pull) {
       this.#pull.forget()

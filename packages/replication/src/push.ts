@@ -99,7 +99,7 @@ export class Push {
   /** Sends everything up to the head; resolves when all of it was answered and the checkpoint is stored. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#sendAgain(signal)
-    const { replica, progress } = this.#options
+    const { replica, progress, onPushed } = this.#options
     for (;;) {
       const since = progress.push.current?.source.seq ?? 0
       if (replica.position().seq <= since) break
@@ -108,10 +108,13 @@ export class Push {
       if (this.#outdated) this.#seen = (await this.#verified(signal)).position
       this.#outdated = false
       progress.push.advance({ source: page.position, target: this.#seen })
+      if (!page.more) progress.pushedAll()
       await this.#settle(sent)
       if (page.position.seq <= since) break
     }
     this.#asking = false
+    progress.pushedAll()
+    onPushed(0)
   }
 
   async #sendPage({ records, position }: FeedPage, since: number, signal: AbortSignal): Promise<Sent> {

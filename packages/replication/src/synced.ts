@@ -41,6 +41,6 @@ export class Synced {
   /** What the first mirror that has everything up to the seq refused; undefined when none has. */
   #parkedAt(seq: number): readonly Parked[] | undefined {
     if (seq === 0) return []
-    return this.#mirrors().find((mirror) => mirror.pushed() >= seq)?.progress?.parked
+    return this.#mirrors().find((mirror) => mirror.pushedAll() >= seq)?.progress?.parked
   }
 }

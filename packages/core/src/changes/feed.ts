@@ -24,8 +24,8 @@ function changeSeq(entry: Entry): number {
 
 /**
  * Documents whose newest change lies past `since` and not past `until`, in order of seq, in batches; each batch comes
- * with the seq that it covers up to, and may be empty. A document that changes again while this runs drops out: its
- * newest place is past `until`.
+ * with the seq that it covers up to, and may be empty. A document that changes again while this runs is told as it is by
+ * then, once: who has come to `until` knows all that was changed up to there.
  */
 export async function* changedDocuments(
   log: Log,
@@ -33,15 +33,21 @@ export async function* changedDocuments(
   since: number,
   until: number,
 ): AsyncGenerator<{ readonly documents: readonly ChangedDocument[]; readonly seq: number }> {
+  const late = new Set<string>()
   for await (const batch of log.scan(since + 1, until)) {
     const changes = batch.filter(({ record }) => !record.supplies)
     const entries = await index.lookup([...new Set(changes.map(({ record }) => record.id))])
     const documents: ChangedDocument[] = []
     for (const { seq, record } of changes) {
-      const entry = entries.get(record.id)
-      if (entry && changeSeq(entry) === seq) documents.push({ seq, id: record.id, entry })
+      const { id } = record
+      const entry = entries.get(id)
+      if (entry === undefined) continue
+      const newest = changeSeq(entry)
+      const isLate = newest > until && !late.has(id)
+      if (isLate) late.add(id)
+      if (isLate || newest === seq) documents.push({ seq, id, entry })
     }
-    // Who drops out here for a newer change must not come back as it was, behind the position that is given out.
+    // Who is told with a newer change must not come back as it was, behind the position that is given out.
     if (log.synced < log.head) await log.sync()
     yield { documents, seq: batch.at(-1)?.seq ?? since }
   }
