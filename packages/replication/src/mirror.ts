@@ -2,7 +2,7 @@ import type { Env } from '@mynah/core'
 import type { Position, Replica } from '@mynah/core/replica'
 import { Backoff } from './backoff.js'
 import { Progress } from './progress.js'
-import type { Scope } from './scope.js'
+import { pullKey, type Scope } from './scope.js'
 
 /**
  * What a mirror is to this database now: in use (`connecting`, `catching-up`, `live`), left alone after a failure
@@ -32,6 +32,8 @@ export class Mirror {
   owed: number | undefined
   /** When the mirror last confirmed that the index is up to date, on the wall clock. */
   upToDateAtMs: number | undefined
+  /** The pull key that the progress is of. */
+  #loaded = ''
 
   constructor(env: Env, address: string, token: string | undefined, databaseId: string | undefined) {
     this.backoff = new Backoff(env)
@@ -42,8 +44,10 @@ export class Mirror {
 
   /** Loads what is stored of the database there, unless that is done. */
   async load(replica: Replica, databaseId: string, scope: Scope): Promise<Progress> {
-    if (this.progress?.databaseId !== databaseId) {
+    const key = pullKey(databaseId, scope)
+    if (this.progress === undefined || this.#loaded !== key) {
       this.progress = await Progress.load(replica, databaseId, scope)
+      this.#loaded = key
       this.databaseId = databaseId
       this.head = undefined
     }

@@ -19,7 +19,7 @@ import type {
   SyncReport,
 } from './replication.js'
 import { Scheduler } from './scheduler.js'
-import { inScope, type Scope } from './scope.js'
+import { inScope, onBodies, type Scope, scopeOf } from './scope.js'
 import { Session } from './session.js'
 import { remembering } from './settings.js'
 import { mirrorStatus, replicationStatus, type StatusSources } from './status.js'
@@ -34,7 +34,7 @@ export class Replicator implements Replication {
   readonly #env: Env
   readonly #transport: Transport
   readonly #remember: () => Promise<void>
-  readonly #scope: Scope
+  readonly #scope: () => Scope
   readonly #pollMs: number | undefined
   readonly #events = new Events()
   readonly #backlog = new Backlog()
@@ -42,6 +42,7 @@ export class Replicator implements Replication {
   readonly #inbox: Inbox
   readonly #bodies: MirrorBodies
   readonly #onClosed: () => void
+  readonly #unfollow: () => void
   readonly #synced = new Synced(() => this.#scheduler.mirrors)
   readonly #traffic = { bytesUp: 0, bytesDown: 0 }
   readonly #documents = { pushed: 0, pulled: 0 }
@@ -60,7 +61,7 @@ export class Replicator implements Replication {
     this.#env = options.env ?? nodeEnv
     this.#transport = options.transport ?? httpTransport()
     this.#remember = remembering(replica, () => this.#scheduler.mirrors, settings)
-    this.#scope = { prefixes: settings.scope, bodies: settings.hold === 'all' || replica.mode === 'mirror' }
+    this.#scope = () => scopeOf(settings, replica)
     this.#pollMs = options.live === false ? (options.intervalMs ?? POLL_MS) : undefined
     this.#scheduler = new Scheduler({
       env: this.#env,
@@ -68,13 +69,14 @@ export class Replicator implements Replication {
       onStatus: () => this.#changed(),
       onFailure: (mirror, error) => this.#events.emit('error', { mirror: mirror.address, error }),
     })
+    this.#unfollow = onBodies(replica, this.#scope, () => this.#scheduler.renew())
     this.#inbox = new Inbox(this.#scheduler)
     this.#bodies = new MirrorBodies({
       env: this.#env,
       reach: (signal) => this.#scheduler.sessionForRead(signal),
       onGivenUp: () => this.#scheduler.gaveUp(),
       covers: (id) =>
-        inScope(this.#scope, id) &&
+        inScope(this.#scope(), id) &&
         this.#scheduler.mirrors.some(({ progress }) => progress?.covered === true),
       asOf: () => upToDateAt(this.#scheduler.mirrors),
     })
@@ -90,7 +92,7 @@ export class Replicator implements Replication {
     const replicator = new Replicator(replica, settings, options, onClosed)
     for (const { url, token, id } of settings.mirrors) {
       const mirror = new Mirror(replicator.#env, url, token, id)
-      if (id !== undefined) await (await mirror.load(replica, id, replicator.#scope)).skipStubs()
+      if (id !== undefined) await (await mirror.load(replica, id, replicator.#scope())).skipStubs()
       replicator.#scheduler.add(mirror)
     }
     await replicator.#remember()
@@ -192,6 +194,7 @@ export class Replicator implements Replication {
   async #end(): Promise<void> {
     const reason = new ClosedError()
     this.#replica.useSource(undefined)
+    this.#unfollow()
     this.#synced.end(reason)
     await this.#scheduler.close(reason)
     await this.#transport.close()
@@ -209,7 +212,7 @@ export class Replicator implements Replication {
       env: this.#env,
       mirror,
       client: this.#client(mirror),
-      scope: this.#scope,
+      scope: this.#scope(),
       pollMs: this.#pollMs,
       observer: {
         onStatus: () => this.#changed(),
@@ -275,7 +278,7 @@ export class Replicator implements Replication {
       replica: this.#replica,
       scheduler: this.#scheduler,
       backlog: this.#backlog,
-      scope: this.#scope,
+      scope: this.#scope(),
       traffic: this.#traffic,
       lastContactMs: this.#lastContactMs,
     }

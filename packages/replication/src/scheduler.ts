@@ -22,6 +22,8 @@ interface Attempt {
   readonly session: Session
   readonly abort: AbortController
   readonly begunAtMs: number
+  /** Resolves when all that it had begun is over too. */
+  readonly over: Deferred<void>
   connected: boolean
   /** A read has waited for it in vain: no other is to. */
   slow: boolean
@@ -52,6 +54,8 @@ export class Scheduler {
   #paused = false
   #rounds = 0
   #attempt: Attempt | undefined
+  /** Sessions that were ended for one that does it in another way. */
+  readonly #renewed = new WeakSet<Session>()
 
   constructor(options: SchedulerOptions) {
     this.#options = options
@@ -99,9 +103,18 @@ export class Scheduler {
     this.#options.onStatus()
   }
 
-  /** Lets every mirror be tried at once. */
-  wake(): void {
-    for (const mirror of this.#mirrors) mirror.retryAtMs = 0
+  /** Ends the session under way, and begins another: what sessions are to do has changed. */
+  renew(): void {
+    const attempt = this.#attempt
+    if (attempt === undefined) return
+    this.#renewed.add(attempt.session)
+    const { address } = attempt.session.mirror
+    attempt.abort.abort(new MirrorUnreachableError(address, 'the session was ended for another'))
+  }
+
+  /** Lets mirrors be tried at once: all, but for some. */
+  wake(but: ReadonlySet<Mirror> = new Set()): void {
+    for (const mirror of this.#mirrors) if (!but.has(mirror)) mirror.retryAtMs = 0
     this.#bell.resolve()
   }
 
@@ -115,6 +128,7 @@ export class Scheduler {
   /** A session for a read: the one there is, or the next, unless all mirrors have failed just now. */
   async sessionForRead(signal: AbortSignal | undefined): Promise<Session> {
     if (this.#paused && this.#rounds === 0) throw new MirrorUnreachableError('', 'the replication is paused')
+    await this.#undying(signal)
     const now = this.#options.env.monotonicMs()
     for (const mirror of this.#mirrors) {
       if (mirror.failedAtMs === undefined || now - mirror.failedAtMs >= READ_RETRY_MS) mirror.retryAtMs = 0
@@ -147,16 +161,21 @@ export class Scheduler {
     this.#rounds += 1
     try {
       const failed = new Set<Mirror>()
-      for (;;) {
-        this.wake()
+      for (let failures = 0; ; ) {
+        await this.#undying(signal)
+        // Those that have not failed come first.
+        this.wake(failed)
         const session = await this.#next(signal, this.#mirrors)
         try {
           return await unlessAborted(run(session), signal)
         } catch (error) {
           signal?.throwIfAborted()
-          if (this.#closed.signal.aborted || failed.has(session.mirror)) throw error
+          if (this.#closed.signal.aborted) throw error
+          if (this.#renewed.has(session)) continue
+          failures += 1
           failed.add(session.mirror)
           if (this.#mirrors.every((mirror) => failed.has(mirror))) throw error
+          if (failures > 2 * this.#mirrors.length) throw error
         }
       }
     } finally {
@@ -193,7 +212,8 @@ export class Scheduler {
 
   async #next(signal: AbortSignal | undefined, untried: readonly Mirror[], read = false): Promise<Session> {
     this.#closed.signal.throwIfAborted()
-    if (this.#attempt?.connected === true && !this.#attempt.abort.signal.aborted) return this.#attempt.session
+    if (this.#attempt?.connected === true && !this.#attempt.session.signal.aborted)
+      return this.#attempt.session
     if (this.#mirrors.length === 0) throw new MirrorUnreachableError('', 'there is none')
     const waiter: Waiter = { read, untried: new Set(untried), connected: deferred() }
     this.#waiters.add(waiter)
@@ -201,6 +221,15 @@ export class Scheduler {
       return await unlessAborted(waiter.connected.promise, signal)
     } finally {
       this.#waiters.delete(waiter)
+    }
+  }
+
+  /** Resolves when no session is dying: one that has failed and waits for what it had begun is of no use. */
+  async #undying(signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      const attempt = this.#attempt
+      if (attempt?.session.signal.aborted !== true) return
+      await unlessAborted(attempt.over.promise, signal)
     }
   }
 
@@ -238,7 +267,8 @@ export class Scheduler {
     const { env, session: begin, onStatus, onFailure } = this.#options
     const abort = new AbortController()
     const session = begin(mirror)
-    this.#attempt = { session, abort, begunAtMs: env.monotonicMs(), connected: false, slow: false }
+    const over = deferred<void>()
+    this.#attempt = { session, abort, begunAtMs: env.monotonicMs(), over, connected: false, slow: false }
     try {
       await session.run(abort.signal)
     } catch (thrown) {
@@ -254,6 +284,7 @@ export class Scheduler {
       this.#failed(mirror, error)
     } finally {
       this.#attempt = undefined
+      over.resolve()
       onStatus()
     }
   }

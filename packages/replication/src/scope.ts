@@ -1,3 +1,5 @@
+import type { Replica, ReplicationSettings } from '@mynah/core/replica'
+
 /** What replication covers, and which bodies it keeps. */
 export interface Scope {
   /** Id prefixes that the index covers; undefined for all, [] for none. */
@@ -18,6 +20,28 @@ export function checkPrefixes(prefixes: readonly string[]): void {
       `A scope has at most ${PREFIXES_MAX} prefixes, of ${QUERY_CHARACTERS_MAX} characters encoded`,
     )
   }
+}
+
+/** As the settings and the mode have it now. */
+export function scopeOf(
+  { scope, hold }: Pick<ReplicationSettings, 'scope' | 'hold'>,
+  { mode }: Pick<Replica, 'mode'>,
+): Scope {
+  return { prefixes: scope, bodies: hold === 'all' || mode === 'mirror' }
+}
+
+/** Calls when bodies are to be pulled from now on, or no longer; returns the way to stop. */
+export function onBodies(
+  replica: Pick<Replica, 'onMode'>,
+  scope: () => Scope,
+  changed: () => void,
+): () => void {
+  let { bodies } = scope()
+  return replica.onMode(() => {
+    if (bodies === scope().bodies) return
+    bodies = !bodies
+    changed()
+  })
 }
 
 /** Whether the index covers the id. */

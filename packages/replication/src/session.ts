@@ -175,6 +175,7 @@ export class Session {
   async #connect(signal: AbortSignal): Promise<{ readonly info: DatabaseInfo; readonly progress: Progress }> {
     const { replica, mirror, scope, env } = this.#options
     this.#enter('connecting')
+    if (mirror.databaseId !== undefined) await mirror.load(replica, mirror.databaseId, scope)
     for (let turn = 0; turn < CONNECT_TURNS; turn++) {
       const asked = mirror.progress?.positions() ?? []
       const begunMs = env.monotonicMs()

@@ -18,6 +18,8 @@ export interface Context {
   /** Whether a put is acknowledged only when fsynced. */
   readonly sync: boolean
   mode: 'peer' | 'mirror'
+  /** Called when the mode has changed. */
+  readonly onMode: Set<() => void>
   /** Who fetches bodies that are known and not held; set by replication. */
   source: BodySource | undefined
   /** Of which documents damage took records since the database was opened. */

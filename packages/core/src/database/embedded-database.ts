@@ -89,6 +89,7 @@ export class EmbeddedDatabase implements Database {
     this.#requireWritable()
     await this.#context.manifest.update(() => ({ mode }))
     this.#context.mode = mode
+    for (const tell of this.#context.onMode) tell()
   }
 
   async put<T extends object>(doc: T, options: PutOptions = {}): Promise<Stored<T>> {

@@ -115,6 +115,7 @@ async function openLocked(
     readOnly,
     sync: options.durability !== 'relaxed',
     mode: manifest.data.mode,
+    onMode: new Set(),
     source: undefined,
     harmed,
     closing: false,

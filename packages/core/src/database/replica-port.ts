@@ -202,6 +202,11 @@ export class ReplicaPort implements Replica {
     return () => this.#listeners.delete(listener)
   }
 
+  onMode(listener: () => void): () => void {
+    this.#context.onMode.add(listener)
+    return () => this.#context.onMode.delete(listener)
+  }
+
   useSource(source: BodySource | undefined): void {
     this.#context.source = source
   }

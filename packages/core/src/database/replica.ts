@@ -158,6 +158,8 @@ export interface Replica {
   leaves(id: string): Promise<readonly LogRecord[]>
   /** Calls after each durable commit, with the new position; returns the way to stop. */
   onCommit(listener: (position: Position) => void): () => void
+  /** Calls when the mode has changed; returns the way to stop. */
+  onMode(listener: () => void): () => void
   /** One at a time; undefined takes it away. */
   useSource(source: BodySource | undefined): void
   /** A stored checkpoint that still holds on this side; the caller checks the other side. */
