@@ -15,7 +15,7 @@ const WRITES: ReadonlySet<DiskOperation['kind']> = new Set([
   'remove',
   'level-write',
 ])
-const NEVER: Promise<never> = new Promise(() => undefined)
+const never = (): Promise<never> => new Promise(() => undefined)
 /** Writes between two copies of the disk, of which older indexes are taken. */
 const COPY_EVERY = 16
 
@@ -57,11 +57,11 @@ export class StoppingMachine {
 
   async #take(operation: DiskOperation): Promise<void> {
     if (!WRITES.has(operation.kind)) return
-    if (this.#writes >= this.#options.stopAfter) return NEVER
+    if (this.#writes >= this.#options.stopAfter) return never()
     this.#writes += 1
     if (this.#writes === this.#options.stopAfter) {
       this.#stop()
-      return NEVER
+      return never()
     }
     if (this.#writes % COPY_EVERY === 0) this.#older.push(this.disk.copy())
     // Others get their turn before it is answered, as with a disk.

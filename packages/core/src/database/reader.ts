@@ -280,19 +280,20 @@ export class Reader {
       () => over.abort(new UnreachableError('the mirror')),
       options.waitMs ?? WAIT_MS,
     )
-    const signal = options.signal ? AbortSignal.any([options.signal, over.signal]) : over.signal
+    // By hand: Node keeps a composed signal, and what it leads to, for as long as somebody listens to it.
+    const stop = () => over.abort(options.signal?.reason)
+    options.signal?.addEventListener('abort', stop)
     try {
-      return await Promise.race([run(signal), aborted(signal)])
+      return await Promise.race([run(over.signal), aborted(over.signal)])
     } finally {
       timer.cancel()
+      options.signal?.removeEventListener('abort', stop)
     }
   }
 }
 
 function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) =>
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
-  )
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 }
 
 function named(id: string, leaf: Leaf): { id: string; rev: string; bodyHash?: Uint8Array } {

@@ -68,7 +68,8 @@ export class MemoryMedium {
 /** What an operation that was under way may have done when its process ended. */
 type Landing = (medium: MemoryMedium, random: RandomSource) => void
 
-const NEVER: Promise<never> = new Promise(() => undefined)
+/** A new one for each who waits: one for all would keep all of them. */
+const never = (): Promise<never> => new Promise(() => undefined)
 
 /** One process's dealings with a disk, from its start to its end; then nothing that it asked is ever answered. */
 export class MemoryProcess {
@@ -106,12 +107,12 @@ export class MemoryProcess {
     act: (fault: DiskFault | undefined) => T | Promise<T>,
     land?: Landing,
   ): Promise<T> {
-    if (!this.#alive) return NEVER
+    if (!this.#alive) return never()
     const { pace } = this.#options
     if (pace) {
       if (land) this.underWay.add(land)
       await pace(operation)
-      if (!this.#alive) return NEVER
+      if (!this.#alive) return never()
       if (land) this.underWay.delete(land)
     }
     return act(this.faultOf(operation))
