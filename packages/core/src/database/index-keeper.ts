@@ -1,5 +1,6 @@
 import { IndexCorruptError } from '../errors.js'
 import type { DocumentIndex } from '../index/document-index.js'
+import { aborted } from './aborted.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import { type IndexHome, type IndexProgress, replay } from './index-home.js'
@@ -209,11 +210,4 @@ export class IndexKeeper {
       .finally(() => this.#closing.delete(closing))
     this.#closing.add(closing)
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason)
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
 }

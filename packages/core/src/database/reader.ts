@@ -5,6 +5,7 @@ import { acceptId } from '../document/validate.js'
 import { MynahError, ShardCorruptError, StaleError, UnreachableError } from '../errors.js'
 import type { Entry } from '../index/entry.js'
 import type { LogRecord } from '../log/record.js'
+import { aborted } from './aborted.js'
 import { assemble, plain } from './assemble.js'
 import type { Context } from './context.js'
 import type { ListOptions, Read, ReadOptions, Stored } from './documents.js'
@@ -290,10 +291,6 @@ export class Reader {
       options.signal?.removeEventListener('abort', stop)
     }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 }
 
 function named(id: string, leaf: Leaf): { id: string; rev: string; bodyHash?: Uint8Array } {
