@@ -1,5 +1,5 @@
 import type { Env, Timer } from '../env/env.js'
-import { type StorageError, storageError } from '../errors.js'
+import { ClosedError, type StorageError, storageError } from '../errors.js'
 import type { DerivedStore } from './level.js'
 
 /** Between two attempts to open the store again. */
@@ -101,6 +101,7 @@ export class ReopeningStore {
 
   /** Sees the store as of this turn, or, where it is being opened again, as of before the next write. */
   iterator(options: IteratorOptions): Iterator {
+    if (this.#closed) throw new ClosedError()
     if (this.#reopening === undefined && this.#down === undefined) return this.#scan(options)
     const opened = new Promise<Iterator>((resolve, reject) => {
       if (this.#down) reject(this.#down)
@@ -169,6 +170,7 @@ export class ReopeningStore {
 
   async #call<T>(run: () => Promise<T>): Promise<T> {
     while (this.#reopening) await this.#reopening
+    if (this.#closed) throw new ClosedError()
     if (this.#down) throw this.#down
     this.#calls += 1
     try {

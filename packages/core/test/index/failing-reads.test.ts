@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type DiskFault, MemoryDisk } from '../../src/compliance.js'
-import { open, StorageError } from '../../src/index.js'
+import { ClosedError, open, StorageError } from '../../src/index.js'
 import { replicaOf } from '../../src/replica.js'
 
 test('what the disk refuses to read of the index is a StorageError, and works again with the disk', async () => {
@@ -24,4 +24,17 @@ test('what the disk refuses to read of the index is a StorageError, and works ag
   fault = undefined
   expect(await db.get('doc-1')).toMatchObject({ n: 1.5 })
   await db.close()
+})
+
+test('whatever asks an index that the database has closed meanwhile learns just that', async () => {
+  const disk = new MemoryDisk()
+  const db = await open('db', { storage: disk.storage(), level: (location) => disk.level(location) })
+  await db.put({ id: 'doc-1', n: 1 })
+  await db.update('doc-1', () => ({ n: 2 }))
+  const replica = replicaOf(db)
+  await db.close()
+  await expect(replica.leaves('doc-1')).rejects.toThrow(ClosedError)
+  await expect(replica.bodies([{ id: 'doc-2', rev: '1-00000000000000000000000000000000' }])).rejects.toThrow(
+    ClosedError,
+  )
 })
