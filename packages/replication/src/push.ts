@@ -91,6 +91,12 @@ export class Push {
     await this.#inFlight.catch(() => {})
   }
 
+  /** Rejects where the mirror's history is another than the one that was pushed to. */
+  async verify(signal: AbortSignal): Promise<void> {
+    await this.idle()
+    await this.#verified(signal)
+  }
+
   /** Sends the document's leaves again, with the next run. */
   again(id: string): void {
     this.#again.add(id)

@@ -67,8 +67,8 @@ export interface SessionOptions {
  *                the protocol; the stream ends            merged is waited for; the session is over
  *                aborted (pause, close, mirror removed)   the same
  *
- * With an empty scope there is no pull; the stream then only tells that the mirror is there. While it is live, what is
- * owed is fetched, a little at a time.
+ * With an empty scope there is no pull, but the mirror is asked whether its history is still the same. While it is live,
+ * what is owed is fetched, a little at a time.
  */
 export class Session {
   readonly #options: SessionOptions
@@ -126,16 +126,14 @@ export class Session {
   }
 
   async #exchange(info: DatabaseInfo, progress: Progress, signal: AbortSignal): Promise<never> {
-    const { replica, observer, scope, pollMs } = this.#options
+    const { replica, observer, scope } = this.#options
     const push = this.#pushOf(info, progress)
     this.#push = push
     this.#enter('catching-up')
     const stop = replica.onCommit(() => void this.#pushes.ask())
     const tasks: Promise<never>[] = [this.#serve(this.#pushes, push, signal)]
     if (!pushesOnly(scope)) tasks.push(this.#serve(this.#pulls, this.#pullOf(progress), signal))
-    if (!pushesOnly(scope) || pollMs === undefined) {
-      tasks.push(this.#afterPush(this.#watch(push, progress, signal), signal))
-    }
+    tasks.push(this.#afterPush(this.#watch(push, progress, signal), signal))
     tasks.push(this.#catchUp(signal))
     observer.onConnected()
     try {
@@ -222,16 +220,20 @@ export class Session {
     if (pollMs !== undefined) {
       for (;;) {
         await sleep(env, pollMs, signal)
-        await this.#pulls.ask()
+        await (pushesOnly(scope) ? push.verify(signal) : this.#pulls.ask())
       }
     }
     const positions = client.live(signal)
     for (;;) {
       const { value: position } = await this.#beforeSilence(positions.next())
+      const { head } = mirror
       // By another name the history may be another: a pull finds out.
-      const renamed = position !== undefined && position.incarnation !== mirror.head?.incarnation
+      const renamed = position !== undefined && position.incarnation !== head?.incarnation
       if (position !== undefined) mirror.tell(position)
-      if (pushesOnly(scope)) continue
+      if (pushesOnly(scope)) {
+        if (renamed || (position !== undefined && position.seq < head!.seq)) await push.verify(signal)
+        continue
+      }
       // What the push in flight brought there is told before the push is answered.
       if (mirror.behind() > 0) await push.idle()
       if (renamed || mirror.behind() > 0) void this.#pulls.ask()
