@@ -80,6 +80,7 @@ export class ReopeningStore {
 
   /** Only where `supports` says so, in the same turn. */
   getSync(key: Uint8Array): Uint8Array | undefined {
+    if (this.#closed) throw new ClosedError()
     try {
       return this.#store.getSync(key)
     } catch (error) {
