@@ -1,8 +1,10 @@
 import type { Machine } from './machine.js'
 import { addressOf, prefixes, type World } from './world.js'
 
-/** Machines of one kind at once, at most. */
-const MACHINES = 6
+/** Peers at once, at most. */
+const PEERS = 6
+/** A mirror replicates with one other at a time, the first that it reaches: from four on they can fall into two halves. */
+const MIRRORS = 3
 
 /** Who belongs to the fleet, in which mode, and what replicates. */
 export class Membership {
@@ -44,7 +46,7 @@ export class Membership {
   #copyPeer(): void {
     const { random, peers } = this.#world
     const original = random.pick(peers)
-    if (peers.length >= MACHINES || original.process === undefined) return
+    if (peers.length >= PEERS || original.process === undefined) return
     this.#world.count('copied peers')
     const copy = this.#world.add('peer', original.setup)
     copy.mode = original.mode
@@ -57,7 +59,7 @@ export class Membership {
 
   #join(): void {
     const { random, mirrors, machines } = this.#world
-    if (mirrors.length >= MACHINES) return
+    if (mirrors.length >= MIRRORS) return
     this.#world.count('joined mirrors')
     const known = mirrors.map(({ name }) => addressOf(name))
     const mirror = this.#world.add('mirror', { mirrors: known, scope: undefined, hold: 'all', live: true })
