@@ -121,7 +121,7 @@ function hastyWatermark(level: DerivedStore): DerivedStore {
 
 /** A feed of changes that leaves one out now and then. */
 function forgetfulChanges(db: Database): Database {
-  const now = every(15)
+  const now = every(7)
   return altered(db, {
     changes: async function* (...args: Parameters<Database['changes']>): AsyncGenerator<Change> {
       for await (const change of db.changes(...args)) if (!now()) yield change
@@ -161,7 +161,7 @@ const controls: readonly (readonly [name: string, parts: () => Partial<Parts>, c
 ]
 
 /** Seeds within which each of them must be found. */
-const SEEDS = 12
+const SEEDS = 24
 
 describe('the checks notice', () => {
   for (const [name, parts, check] of controls) {
