@@ -18,7 +18,7 @@ test('what was acknowledged survives kill -9 and power cuts, and nothing else ap
 
 test('a disk that does not sync is found out by power cuts', { timeout }, async () => {
   const { faults } = await auditCrashes({ seed, kills: 0, cuts: 30, lying: true })
-  expect(faults.join('\n'), `seed ${seed}`).toMatch(/ is lost| was lost|ManifestCorrupt/)
+  expect(faults.join('\n'), `seed ${seed}`).toMatch(/ is lost| was lost|is not held here|ManifestCorrupt/)
 })
 
 test('a disk that does not sync is not found out by kills alone', { timeout }, async () => {

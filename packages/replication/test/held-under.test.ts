@@ -152,7 +152,7 @@ test('a deletion that is known only by its rev is told to a mirror that lost it'
   mirror.replace(await rig.database('mirror', folder))
 
   const replication = await rig.replicate(db, mirror, { env })
-  await mirror.database.delete('doc', { rev })
+  await mirror.database.delete({ id: 'doc', rev })
   await replication.sync()
   const [stub] = await leavesAt(db, 'doc')
   expect(stub).toMatch(/ deleted not held$/)
@@ -169,7 +169,7 @@ test('a deletion between what is held and the leaf is told, and what it deleted 
   await replication.synced()
   replication.pause()
   await until(() => mirror.streams === 0)
-  await mirror.database.delete('doc', { rev })
+  await mirror.database.delete({ id: 'doc', rev })
   const { rev: b } = await mirror.database.put({ id: 'doc', v: 'B' })
   replication.resume()
   await pulled(db, replication, 'doc', b)
