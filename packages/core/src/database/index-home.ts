@@ -16,6 +16,7 @@ import { levelFault } from '../index/leveldb/check.js'
 import { ReopeningStore } from '../index/reopening-store.js'
 import type { Log } from '../log/log.js'
 import type { Manifest } from '../log/manifest.js'
+import type { ManifestData } from '../log/manifest-data.js'
 import { GroupPlan } from './plan.js'
 
 /** Where a database's index lives, and how one is opened there. */
@@ -156,4 +157,12 @@ export async function replay(
   }
   // The log may end in a lost span.
   if (index.root.seq < head) index.apply({ changes: [], superseded: [], seq: head })
+}
+
+/**
+ * What the manifest is to say when an index that was derived from the log takes the place of the last one. Where records
+ * are lost that were not told again yet, the last one alone knew what they told of: what is missing is in doubt.
+ */
+export function renewed({ damage, settled = 0 }: ManifestData, generation: number): Partial<ManifestData> {
+  return { index: generation, ...(settled !== damage && { doubt: true }) }
 }

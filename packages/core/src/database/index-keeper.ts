@@ -3,7 +3,7 @@ import type { DocumentIndex } from '../index/document-index.js'
 import { aborted } from './aborted.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
-import { type IndexHome, type IndexProgress, replay } from './index-home.js'
+import { type IndexHome, type IndexProgress, renewed, replay } from './index-home.js'
 
 /** Records that may be left to follow while writes wait for the switch. */
 const LAST_RECORDS = 2_000
@@ -156,7 +156,7 @@ export class IndexKeeper {
         await index.flush()
         if (manifest.data.damage !== damage) return
         signal.throwIfAborted()
-        await manifest.update(() => ({ index: before + 1 }))
+        await manifest.update((data) => renewed(data, before + 1))
         taken = true
         this.#replaceBy(index, before)
       })

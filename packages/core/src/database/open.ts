@@ -10,11 +10,11 @@ import { memoryStorage } from '../storage/memory-storage.js'
 import { nodeStorage } from '../storage/node-storage.js'
 import type { Storage, StorageLock } from '../storage/storage.js'
 import type { Context } from './context.js'
-import { settleDamage } from './damage.js'
+import { type Ground, settleDamage } from './damage.js'
 import type { Database } from './database.js'
 import { EmbeddedDatabase, type Housekeeping } from './embedded-database.js'
 import type { Harmed } from './harmed.js'
-import { type IndexHome, type IndexProgress, indexHome, replay } from './index-home.js'
+import { type IndexHome, type IndexProgress, indexHome, renewed, replay } from './index-home.js'
 
 export interface OpenOptions {
   /** Remembered. Default: as remembered, else 'peer'. */
@@ -99,8 +99,9 @@ async function openLocked(
       shardBytes: options.shardBytes ?? SHARD_BYTES,
       cacheBytes: cacheBytes - Math.ceil(cacheBytes / 4),
     })
-    index = await followLog(log, index, { manifest, home, readOnly, onProgress: options.onProgress })
-    if (!readOnly) await settleDamage({ log, index, manifest, env, harmed }, (run) => run())
+    const following = { manifest, home, readOnly, onProgress: options.onProgress }
+    index = await followLog(log, index, following)
+    if (!readOnly) index = await settled({ log, index, manifest, env, harmed }, following)
   } catch (error) {
     await index.abandon()
     await log?.close()
@@ -195,6 +196,26 @@ async function followLog(log: Log, opened: DocumentIndex, following: Following):
   return index
 }
 
+/** Settles what was found lost; by an index that was derived anew where this one turns out damaged. */
+async function settled(ground: Ground, following: Following): Promise<DocumentIndex> {
+  const alone = (run: () => Promise<void>) => run()
+  try {
+    await settleDamage(ground, alone)
+    return ground.index
+  } catch (error) {
+    if (!(error instanceof IndexCorruptError)) throw error
+  }
+  const { manifest, home } = following
+  const index = await followLog(ground.log, await renewIndex(manifest, home, ground.index), following)
+  try {
+    await settleDamage({ ...ground, index }, alone)
+  } catch (error) {
+    await index.abandon()
+    throw error
+  }
+  return index
+}
+
 /** What a crash left of indexes that were replaced. */
 async function removeOthers(manifest: Manifest, home: IndexHome): Promise<void> {
   for (const generation of await home.found())
@@ -205,7 +226,7 @@ async function renewIndex(manifest: Manifest, home: IndexHome, old?: DocumentInd
   await old?.abandon()
   const before = manifest.data.index
   await home.remove(before + 1)
-  await manifest.update(() => ({ index: before + 1 }))
+  await manifest.update((data) => renewed(data, before + 1))
   await home.remove(before)
   return home.open(before + 1, manifest)
 }

@@ -215,3 +215,33 @@ test('files that were damaged under an open log are written anew from what is wh
     expect(await collect(again.log.verify()), damage).toEqual([])
   }
 })
+
+test('a reader whose shard moves to another file while it reads finds it there', async () => {
+  const found = {
+    read: async (log) => expect(summary(await log.read(3))).toBe(summary(record(3, 200))),
+    scan: async (log) => expect([...(await contents(log))]).toEqual(expected(1, 10, 200)),
+    verify: async (log) => expect(await collect(log.verify())).toEqual([]),
+  } satisfies Record<string, (log: Awaited<ReturnType<typeof openTestLog>>['log']) => Promise<unknown>>
+  for (const find of Object.values(found)) {
+    const plain = await sealed()
+    let move: (() => Promise<unknown>) | undefined
+    const storage = new Proxy<Storage>(plain, {
+      get(target, name) {
+        const member = Reflect.get(target, name, target) as unknown
+        if (name !== 'read') return typeof member === 'function' ? member.bind(target) : member
+        return async (file: string, offset: number, length: number) => {
+          const moving = file === 'segment-2' && offset > 36 ? move : undefined
+          if (moving) move = undefined
+          await moving?.()
+          return target.read(file, offset, length)
+        }
+      },
+    })
+    const { log, manifest } = await openTestLog(storage, { cacheBytes: 1 })
+    move = () => log.mend([{ file: 'segment-2', fault: 'its header is damaged' }])
+    await find(log)
+    expect(plain.names()).not.toContain('segment-2')
+    expect(manifest.data).toMatchObject({ damage: 0, lost: [] })
+    expect(log.stats().lostRecords).toBe(0)
+  }
+})
