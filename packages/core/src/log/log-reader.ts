@@ -51,7 +51,7 @@ export class LogReader {
     const stored = table.find(seq)
     if (stored === undefined) throw new RecordLostError(seq)
     try {
-      const { block } = await this.#orGiveUp(stored, this.#cache.get(stored))
+      const { block } = await this.#whereverItIs(stored, (at) => this.#cache.get(at))
       const index = block.indexOf(seq - stored.firstSeq)
       if (index >= 0) return block.record(index)
     } catch (cause) {
@@ -91,7 +91,7 @@ export class LogReader {
   /** Reads the shard from the disk, whatever RAM has. @throws ShardCorruptError: then it is given up; StorageError */
   probe(stored: StoredShard): Promise<Shard> {
     const { storage, env } = this.#options
-    return this.#orGiveUp(stored, readShard(storage, stored, env))
+    return this.#whereverItIs(stored, (at) => readShard(storage, at, env))
   }
 
   cacheStats(): { readonly cacheBytes: number; readonly cacheHits: number; readonly cacheMisses: number } {
@@ -119,6 +119,19 @@ export class LogReader {
       if (seq >= from && seq <= to) batch.push({ seq, record: block.record(index) })
     }
     return batch
+  }
+
+  /** Reads a shard where it stands by then: it may be written anew to another file, and the old one be removed. */
+  async #whereverItIs(stored: StoredShard, read: (at: StoredShard) => Promise<Shard>): Promise<Shard> {
+    for (let at = stored; ; ) {
+      try {
+        return await this.#orGiveUp(at, read(at))
+      } catch (error) {
+        const now = this.#options.table.movedTo(at)
+        if (now === undefined) throw error
+        at = now
+      }
+    }
   }
 
   /** @throws ShardCorruptError: then its records count as lost; StorageError */

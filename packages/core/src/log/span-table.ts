@@ -49,6 +49,12 @@ export class SpanTable {
     this.add(shard)
   }
 
+  /** The one that was put in the place of this one; undefined where that is as it was, or gone. */
+  movedTo(old: StoredShard): StoredShard | undefined {
+    const now = this.find(old.firstSeq)
+    return now !== old && now?.firstSeq === old.firstSeq && now.span === old.span ? now : undefined
+  }
+
   /** Those that stand in a segment. */
   in(segment: string): readonly StoredShard[] {
     return this.#shards.filter((shard) => shard.segment === segment)

@@ -109,16 +109,19 @@ async function* verifySegment(
 ): AsyncGenerator<Finding> {
   const { storage, manifest, lost, signal } = options
   const { name, closed } = entry
+  const findings: Finding[] = []
   const file = (await storage.list()).find((found) => found.name === name)
-  if (file === undefined) yield { file: name, fault: 'it is missing' }
+  if (file === undefined) findings.push({ file: name, fault: 'it is missing' })
   else {
     try {
       // One that is still written may end in the middle of a frame, but not before the first.
-      yield* (await readSegment(storage, file, { closed, database: manifest.data.id })).findings
+      findings.push(...(await readSegment(storage, file, { closed, database: manifest.data.id })).findings)
     } catch (error) {
-      yield { file: name, fault: reasonOf(error) }
+      findings.push({ file: name, fault: reasonOf(error) })
     }
   }
+  // Not where it was written anew to another file meanwhile.
+  if (manifest.data.segments.some((segment) => segment.name === name)) yield* findings
   for (const shard of shards) {
     signal?.throwIfAborted()
     yield* verifyShard(options, shard)
@@ -128,13 +131,13 @@ async function* verifySegment(
 }
 
 async function* verifyShard(
-  { storage, reader, lost }: VerifyOptions,
+  { storage, reader, lost, table }: VerifyOptions,
   shard: StoredShard,
 ): AsyncGenerator<Finding> {
   const found = { file: shard.segment, firstSeq: shard.firstSeq, lastSeq: lastSeqOf(shard) }
   try {
     const { block } = await reader.probe(shard)
-    if (!(await isFramed(storage, shard)))
+    if (!(await hasFrame(storage, shard)) && table.movedTo(shard) === undefined)
       yield { file: shard.segment, fault: `the frame at offset ${shard.offset} is damaged` }
     for (let index = 0; index < block.count; index++) {
       const record = block.record(index)
@@ -143,6 +146,7 @@ async function* verifyShard(
       void record.body
     }
   } catch (error) {
+    if (table.movedTo(shard) !== undefined) return
     const fault = reasonOf(error)
     if (error instanceof ShardCorruptError) lost.giveUp(shard, fault)
     yield { ...found, fault }
@@ -150,7 +154,7 @@ async function* verifyShard(
 }
 
 /** Whether the shard's frame stands before it: how it is found where there is no footer. */
-function isFramed(storage: Storage, { segment, offset, shardCrc }: StoredShard): Promise<boolean> {
+function hasFrame(storage: Storage, { segment, offset, shardCrc }: StoredShard): Promise<boolean> {
   const frame = { name: segment, offset, length: FRAME_HEADER_BYTES }
   return readPatiently(
     storage,
