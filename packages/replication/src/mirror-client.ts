@@ -248,7 +248,7 @@ export class MirrorClient {
       return this.#garbled(answer, 'not an answer of the protocol')
     const { code, message } = this.#decoded(answer, () => decodeError(new TextDecoder().decode(answer.body)))
     if (code === 'MYNAH_DATABASE_UNKNOWN') return new DatabaseUnknownError(databaseOf(this.address))
-    if (code === 'MYNAH_CURSOR_LOST') return new CursorLostError(message)
+    if (code === 'MYNAH_CURSOR_LOST') return new CursorLostError(/"(.+)"/.exec(message)?.[1] ?? message)
     return new MirrorAnswerError(this.address, answer.status, message, { answerCode: code })
   }
 

@@ -4,6 +4,7 @@ import { MirrorUnreachableError } from './errors.js'
 import type { Mirror } from './mirror.js'
 import type { Session } from './session.js'
 import { sleep } from './sleep.js'
+import { Tries } from './tries.js'
 
 /** A read does not make a mirror be tried again sooner than this after its last failure. */
 const READ_RETRY_MS = 1_000
@@ -160,11 +161,11 @@ export class Scheduler {
   async round<R>(run: (session: Session) => Promise<R>, signal: AbortSignal | undefined): Promise<R> {
     this.#rounds += 1
     try {
-      const failed = new Set<Mirror>()
-      for (let failures = 0; ; ) {
+      const tries = new Tries()
+      for (;;) {
         await this.#undying(signal)
         // Those that have not failed come first.
-        this.wake(failed)
+        this.wake(tries.failed)
         const session = await this.#next(signal, this.#mirrors)
         try {
           return await unlessAborted(run(session), signal)
@@ -172,10 +173,7 @@ export class Scheduler {
           signal?.throwIfAborted()
           if (this.#closed.signal.aborted) throw error
           if (this.#renewed.has(session)) continue
-          failures += 1
-          failed.add(session.mirror)
-          if (this.#mirrors.every((mirror) => failed.has(mirror))) throw error
-          if (failures > 2 * this.#mirrors.length) throw error
+          if (tries.isLast(session.mirror, error, this.#mirrors)) throw error
         }
       }
     } finally {

@@ -91,3 +91,21 @@ test('a read goes to the second mirror when the session with the first is dying'
   await until(() => count(first, 'POST /records') === 1)
   expect(await db.get('there', { freshness: 'mirror' })).toMatchObject({ id: 'there' })
 })
+
+test('a sync goes on with a mirror that turns out to have another history', async () => {
+  const db = await rig.database()
+  const mirror = await rig.mirror()
+  const other = await rig.database('mirror')
+  await putMany(mirror.database, 'a', 3)
+  const replication = await rig.replicate(db, mirror, { hold: 'all' })
+  await replication.sync()
+  await until(() => isQuiet(replication))
+  mirror.fault = (asked) => {
+    if (asked !== 'GET /records') return undefined
+    mirror.fault = () => undefined
+    mirror.replace(other)
+    return undefined
+  }
+  await replication.sync()
+  expect(await known(db)).toEqual(await known(other))
+})
