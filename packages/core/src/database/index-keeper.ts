@@ -1,4 +1,4 @@
-import { IndexCorruptError } from '../errors.js'
+import { ClosedError, IndexCorruptError } from '../errors.js'
 import type { DocumentIndex } from '../index/document-index.js'
 import { aborted } from './aborted.js'
 import type { CommitQueue } from './commit-queue.js'
@@ -86,7 +86,7 @@ export class IndexKeeper {
 
   /**
    * Builds the next index from the log and puts it in the place of this one; joins a rebuild that runs.
-   * @throws StorageError, the signal's reason: then the index is as before
+   * @throws StorageError, ClosedError, the signal's reason: then the index is as before
    */
   async rebuild(
     options: {
@@ -95,6 +95,7 @@ export class IndexKeeper {
     } = {},
   ): Promise<void> {
     const { signal, onProgress } = options
+    this.#over.signal.throwIfAborted()
     const joins = this.#rebuild !== undefined
     if (this.#rebuild === undefined) {
       const listeners: Rebuild['listeners'] = new Set()
@@ -118,7 +119,7 @@ export class IndexKeeper {
 
   /** Ends a rebuild, and closes indexes that were replaced. */
   async close(): Promise<void> {
-    this.#over.abort(new DOMException('The database is closed', 'AbortError'))
+    this.#over.abort(new ClosedError())
     await this.#rebuild?.done.catch(() => undefined)
     for (const index of this.#retired.keys()) this.#drop(index)
     await Promise.all(this.#closing)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { entryKey } from '../../src/index/keys.js'
 import { openFileLevel } from '../../src/index/level.js'
-import { type Database, IndexCorruptError, ManifestCorruptError, open } from '../../src/index.js'
+import { type Database, IndexCorruptError, ManifestCorruptError, MynahError, open } from '../../src/index.js'
 import { replicaOf } from '../../src/replica.js'
 
 const DOCS = 300
@@ -249,4 +249,35 @@ test('closing ends a rebuild', async () => {
   expect(await again.get('d8')).toMatchObject({ i: 8 })
   await expectWhole(again)
   await again.close()
+})
+
+test('whatever waits for a rebuild when the database closes ends with an error of ours, or is done', async () => {
+  await filled()
+  const use: readonly ((db: Database) => Promise<unknown>)[] = [
+    (db) => db.get('d8'),
+    (db) => db.put({ id: 'd8', i: 8, n: 1 }, { overwrite: true }),
+    (db) => db.delete('d8'),
+    (db) => db.update('d8', () => ({ i: 8, n: 2 })),
+    (db) => db.verify({ repair: true }),
+    async (db) => {
+      for await (const _ of db.list());
+    },
+  ]
+  for (const turns of [0, 1, 2, 4, 8]) {
+    await damageEntry('d8')
+    const db = await open(location)
+    const ends = use.map((run) => run(db).catch((error: unknown) => error))
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+    await db.close()
+    for (const end of await Promise.all(ends))
+      if (end instanceof Error) expect(end, `after ${turns} turns`).toBeInstanceOf(MynahError)
+    // Nothing goes on behind it.
+    const after = await indexFolder()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(await indexFolder()).toBe(after)
+    const again = await open(location)
+    expect(await again.verify({ repair: true })).toBeDefined()
+    await again.put({ id: 'd8', i: 8 }, { overwrite: true })
+    await again.close()
+  }
 })
