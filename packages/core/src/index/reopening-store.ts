@@ -66,6 +66,7 @@ export class ReopeningStore {
   async close(): Promise<void> {
     this.#closed = true
     this.#retry?.cancel()
+    this.#wakeIdle()
     await this.#reopening
     await this.#store.close()
   }
@@ -108,7 +109,8 @@ export class ReopeningStore {
       if (this.#down) reject(this.#down)
       else
         this.#waitingScans.push(() => {
-          if (this.#down) reject(this.#down)
+          const fault = this.#closed ? new ClosedError() : this.#down
+          if (fault) reject(fault)
           else resolve(this.#scan(options))
         })
     })
@@ -116,17 +118,21 @@ export class ReopeningStore {
     return new WaitingScan(opened) as unknown as Iterator
   }
 
-  /** Resolves when the store takes writes, after having opened it again where that is needed. @throws StorageError */
+  /**
+   * Resolves when the store takes writes, after having opened it again where that is needed.
+   * @throws StorageError, ClosedError
+   */
   async writable(): Promise<void> {
     while (this.#reopening) await this.#reopening
+    if (this.#closed) throw new ClosedError()
     if (this.#down) throw this.#down
     if (this.#failed === undefined) return
     const nowMs = this.#options.env.monotonicMs()
-    if (this.#closed || nowMs - this.#triedMs < this.#retryMs) throw this.#failed
+    if (nowMs - this.#triedMs < this.#retryMs) throw this.#failed
     this.#triedMs = nowMs
     this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MS_MAX)
     if (!(await this.#options.hasRoom())) throw this.#failed
-    this.#reopen()
+    if (!this.#closed) this.#reopen()
     return this.writable()
   }
 
@@ -162,7 +168,7 @@ export class ReopeningStore {
       late = true
       this.#wakeIdle()
     }, SCANS_MS)
-    while (this.#calls > 0 || (this.#scans > 0 && !late))
+    while (this.#calls > 0 || (this.#scans > 0 && !late && !this.#closed))
       await new Promise<void>((resolve) => {
         this.#wakeIdle = resolve
       })
