@@ -1,9 +1,10 @@
-import { ManifestCorruptError } from '../errors.js'
+import { ManifestCorruptError, StorageError } from '../errors.js'
 import { limits } from '../limits.js'
-import type { Storage } from '../storage/storage.js'
+import type { Storage, StoredFile } from '../storage/storage.js'
 import { parseFileName } from './file-name.js'
 import type { Incarnation, ManifestData } from './manifest-data.js'
 import { decodeManifest, encodeManifest, type VersionedManifest } from './manifest-format.js'
+import { readPatiently } from './patient-read.js'
 import { Serial } from './serial.js'
 
 export type { Incarnation, ManifestData, SegmentEntry } from './manifest-data.js'
@@ -43,18 +44,25 @@ export class Manifest {
     const damaged: string[] = []
     const versions = new Set<number>()
     let newest: VersionedManifest | undefined
+    let refusal: StorageError | undefined
     for (const name of COPIES) {
       const file = files.find((candidate) => candidate.name === name)
       if (file === undefined) {
         versions.add(0)
         continue
       }
-      const read = decodeManifest(name, await storage.read(name, 0, file.length))
-      versions.add(read?.version ?? 0)
-      if (read === undefined) damaged.push(name)
-      else if (newest === undefined || read.version > newest.version) newest = read
+      const read = await readCopy(storage, file)
+      if (read instanceof StorageError) refusal = read
+      if (read === undefined || read instanceof StorageError) {
+        versions.add(0)
+        damaged.push(name)
+        continue
+      }
+      versions.add(read.version)
+      if (newest === undefined || read.version > newest.version) newest = read
     }
     if (newest !== undefined) return new Manifest(storage, newest, damaged, versions.size > 1)
+    if (refusal) throw refusal
     if (damaged.length > 0) throw new ManifestCorruptError(`${damaged.join(' and ')} cannot be read`)
     const orphan = files.find((file) => parseFileName(file.name) !== undefined)
     if (orphan !== undefined) throw new ManifestCorruptError(`it is missing, but ${orphan.name} is there`)
@@ -94,8 +102,8 @@ export class Manifest {
       const damaged: string[] = []
       for (const name of COPIES) {
         const file = files.find((candidate) => candidate.name === name)
-        const bytes = file === undefined ? undefined : await this.#storage.read(name, 0, file.length)
-        if (bytes === undefined || decodeManifest(name, bytes) === undefined) damaged.push(name)
+        const read = file && (await readCopy(this.#storage, file))
+        if (read === undefined || read instanceof StorageError) damaged.push(name)
       }
       return damaged
     })
@@ -112,6 +120,20 @@ export class Manifest {
       for (const name of COPIES) await this.#storage.replace(name, bytes)
       this.#data = data
     })
+  }
+}
+
+/** Undefined where it is damaged; the disk's refusal where that does not give it. */
+async function readCopy(
+  storage: Storage,
+  { name, length }: StoredFile,
+): Promise<VersionedManifest | StorageError | undefined> {
+  const decode = (bytes: Uint8Array) => decodeManifest(name, bytes)
+  try {
+    return await readPatiently(storage, { name, offset: 0, length }, decode, (read) => read !== undefined)
+  } catch (error) {
+    if (error instanceof StorageError) return error
+    throw error
   }
 }
 

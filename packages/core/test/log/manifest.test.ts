@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { crc32 } from '../../src/bytes/hash.js'
-import { FormatUnknownError, ManifestCorruptError } from '../../src/errors.js'
+import { FormatUnknownError, ManifestCorruptError, StorageError } from '../../src/errors.js'
 import { limits } from '../../src/limits.js'
 import { Manifest, withIncarnation } from '../../src/log/manifest.js'
 import { decodeManifest, encodeManifest } from '../../src/log/manifest-format.js'
@@ -53,6 +53,24 @@ test('either copy will do; without both, files are no fresh start', async () => 
   bare.drop('hot-3')
   bare.put('readme.txt', new Uint8Array(1))
   expect(await Manifest.load(bare)).toBeUndefined()
+})
+
+test('a copy that the disk refuses is as good as damaged, unless it refuses both', async () => {
+  const storage = new CrashStorage(() => 0)
+  const manifest = await Manifest.create(storage, identity)
+  await manifest.update(() => ({ damage: 7 }))
+  for (const refused of ['manifest', 'manifest.copy']) {
+    storage.fails = (operation, name) => operation === 'read' && name === refused
+    const loaded = (await Manifest.load(storage))!
+    expect([loaded.data.damage, loaded.damaged]).toEqual([7, [refused]])
+    expect(await loaded.damagedCopies()).toEqual([refused])
+  }
+  storage.fails = (operation) => operation === 'read'
+  await expect(Manifest.load(storage)).rejects.toThrow(StorageError)
+  // What the disk gets right the second time was never wrong.
+  let reads = 0
+  storage.fails = (operation) => operation === 'read' && reads++ % 2 === 0
+  expect((await Manifest.load(storage))!.damaged).toEqual([])
 })
 
 test('a change that failed may be there or not, and the next one counts', async () => {
