@@ -72,12 +72,17 @@ export async function readShardBytes(storage: Storage, stored: StoredShard): Pro
 
 /** Whether only a part of the segment cannot be read: then it is not the disk that was taken away. */
 export async function isReadable(storage: Storage, segment: string): Promise<boolean> {
-  try {
-    return (await storage.read(segment, 0, SEGMENT_HEADER_BYTES)).length === SEGMENT_HEADER_BYTES
-  } catch (error) {
-    if (error instanceof StorageError) return false
-    throw error
+  const length = (await storage.list()).find(({ name }) => name === segment)?.length ?? 0
+  // A sector that fails may be the first.
+  for (const offset of [0, length - SEGMENT_HEADER_BYTES]) {
+    try {
+      const { length: given } = await storage.read(segment, Math.max(0, offset), SEGMENT_HEADER_BYTES)
+      if (given === SEGMENT_HEADER_BYTES) return true
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+    }
   }
+  return false
 }
 
 /** Not so when the whole folder is: a disk that was taken away comes back. */

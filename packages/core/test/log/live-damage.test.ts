@@ -130,6 +130,23 @@ test('a shard that is refused for long, while its file can be read, is lost; not
   }
 })
 
+test('a shard that is refused together with the head of its file is lost as well, and holds no scan up for ever', async () => {
+  const plain = await sealed()
+  const { length } = plain.bytes('segment-2')
+  let refusing = false
+  const storage = altered(plain, (bytes, offset) =>
+    refusing && offset < length / 4 ? refuse(bytes, offset) : bytes,
+  )
+  const { log, manifest, env } = await openTestLog(storage)
+  refusing = true
+  for (let i = 0; i < 3; i++) {
+    await expect(contents(log)).rejects.toThrow(StorageError)
+    await env.pass(10_000)
+  }
+  expect([...(await contents(log)).keys()]).toEqual([3, 4, 5, 6, 7, 8, 9, 10])
+  expect(manifest.data.lost).toEqual([{ firstSeq: 1, lastSeq: 2 }])
+})
+
 test('a damaged shard is lost durably, once, whoever finds it; who wants to know is told', async () => {
   const found = {
     read: (log) => log.read(7).catch((error: unknown) => expect(error).toBeInstanceOf(RecordLostError)),
