@@ -155,11 +155,16 @@ export class ShardCorruptError extends MynahError {
 /** The record at this seq was lost to damage on disk. */
 export class RecordLostError extends MynahError {
   override readonly name = 'RecordLostError'
+  /** The document, where it was asked for by its id. */
+  readonly id: string | undefined
   constructor(
     readonly seq: number,
-    options?: ErrorOptions,
+    options: ErrorOptions & { readonly id?: string } = {},
   ) {
-    super('MYNAH_RECORD_LOST', `The record at seq ${seq} was lost to damage on disk`, options)
+    const { id, ...rest } = options
+    const of = id === undefined ? '' : ` of ${JSON.stringify(id)}`
+    super('MYNAH_RECORD_LOST', `The record${of} at seq ${seq} was lost to damage on disk`, rest)
+    this.id = id
   }
 }
 

@@ -2,7 +2,7 @@ import { pathOf, readable } from '../changes/ancestry.js'
 import type { Fields } from '../codec/value.js'
 import { conflictsOf, type Leaf, leafKey } from '../document/tree.js'
 import { acceptId } from '../document/validate.js'
-import { MynahError, ShardCorruptError, StaleError, UnreachableError } from '../errors.js'
+import { MynahError, RecordLostError, ShardCorruptError, StaleError, UnreachableError } from '../errors.js'
 import type { Entry } from '../index/entry.js'
 import type { LogRecord } from '../log/record.js'
 import { aborted } from './aborted.js'
@@ -270,8 +270,10 @@ export class Reader {
       })
     }
     const row = (await index.history(id)).find((one) => one.rev === rev)
-    const record = row && row.bodySeq !== 0 ? await log.read(row.bodySeq) : undefined
-    return record?.body !== undefined && !record.deleted ? { rev, body: plain(record), ...about } : about
+    if (row === undefined || row.bodySeq === 0) return about
+    const record = await readable(log, row.bodySeq)
+    if (record === undefined) throw new RecordLostError(row.bodySeq, { id })
+    return record.body !== undefined && !record.deleted ? { rev, body: plain(record), ...about } : about
   }
 
   /** Runs with a signal that fires with the caller's, or when the wait is over. */

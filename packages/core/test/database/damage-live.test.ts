@@ -2,7 +2,14 @@ import { mkdtemp, open as openFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { CursorLostError, type Database, open, type Stored, UnreachableError } from '../../src/index.js'
+import {
+  CursorLostError,
+  type Database,
+  open,
+  RecordLostError,
+  type Stored,
+  UnreachableError,
+} from '../../src/index.js'
 import { type BodySource, replicaOf } from '../../src/replica.js'
 
 const DOCS = 60
@@ -223,6 +230,22 @@ test('damage while writes, reads and feeds go on harms none of them', async () =
   expect((await db.stats()).damage.length).toBeGreaterThanOrEqual(2)
   for (const [id] of truth) await replicaOf(db).merge(await replicaOf(mirror).leaves(id), { whole: true })
   expect((await readAll(db)).lost).toEqual([])
+})
+
+test('an old revision that was lost is told by its id', async () => {
+  const before = new Map(truth)
+  for (const doc of before.values()) await db.put({ ...doc, again: 2 })
+  await db.seal()
+  await damageSegment(0.1)
+  const errors: RecordLostError[] = []
+  for (const [id, { rev }] of before)
+    await db.get(id, { rev }).catch((error: unknown) => {
+      if (!(error instanceof RecordLostError)) throw error
+      expect(error.id).toBe(id)
+      expect(error.message).toContain(JSON.stringify(id))
+      errors.push(error)
+    })
+  expect(errors.length).toBeGreaterThan(0)
 })
 
 test('opened read-only, nothing is changed, and what is lost is said', async () => {
