@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { sweepDamage } from '../src/damage-sweep.js'
 
-/** Other choices in each run; a failure tells them. */
-const seed = Date.now() % 2 ** 32
+/** The same choices in each run; `npm run audit -- --damage N` makes others, and tells them. */
+const seed = 33
 
 test('damage to any file is survived, named, and healed from a mirror', { timeout: 240_000 }, async () => {
   const report = await sweepDamage({ seed, damages: 64 })
