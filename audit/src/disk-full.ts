@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Database, open } from '@mynah/core'
+import { type Database, open, type Storage } from '@mynah/core'
 import { MemoryDisk } from '@mynah/core/compliance'
 import { Child } from './child.js'
 import { FullDiskWriters, type FullNews, WRITERS } from './disk-full-writers.js'
@@ -89,14 +89,21 @@ export function smallFileSystem(): SmallDisk | undefined {
   }
 }
 
-/** A disk in RAM with a size, for those who may not mount one. */
-export function smallMemoryDisk(): SmallDisk {
+/**
+ * A disk in RAM with a size, for those who may not mount one.
+ * @param through what stands between the database and the files
+ */
+export function smallMemoryDisk(through: (storage: Storage) => Storage = (storage) => storage): SmallDisk {
   let disk = new MemoryDisk({ capacityBytes: 24 * MIB })
   let running: Promise<unknown> = Promise.resolve()
   let stop: () => void = () => undefined
   let database: Database | undefined
   const openHere = () =>
-    open('/db', { shardBytes: 8_192, storage: disk.storage(), level: (place) => disk.level(place) })
+    open('/db', {
+      shardBytes: 8_192,
+      storage: through(disk.storage()),
+      level: (place) => disk.level(place),
+    })
   return {
     start(seed, hear) {
       const begin = async (): Promise<void> => {
@@ -189,8 +196,11 @@ class FullLife {
 
   async run(fills: number): Promise<void> {
     this.#disk.start(this.#seed, (news) => this.#hear(news))
-    for (let i = 0; i < fills && this.#report.faults.length === 0; i++) await this.#fill()
-    await this.#disk.end(this.#random.chance(0.7) ? 'kill' : 'close')
+    // What is sealed later hides what was not there while the disk was full.
+    const endsFull = this.#random.chance(0.5)
+    for (let i = 1; i <= fills && this.#report.faults.length === 0; i++)
+      await this.#fill(endsFull && i === fills)
+    if (!endsFull) await this.#disk.end(this.#random.chance(0.7) ? 'kill' : 'close')
     if (this.#report.faults.length > 0) return
     const db = await this.#disk.open()
     const { faults } = await inspect(db, this.#ledger)
@@ -199,7 +209,8 @@ class FullLife {
     await db.close()
   }
 
-  async #fill(): Promise<void> {
+  /** With `end` the process ends before there is room again. */
+  async #fill(end: boolean): Promise<void> {
     const target = this.#acknowledged + this.#random.between(20, 800)
     if (!(await this.#until(() => this.#acknowledged >= target, 30_000, 'writes'))) return
     const refusals = this.#refusals
@@ -207,7 +218,12 @@ class FullLife {
     const isFull = () => this.#refusals >= refusals + REFUSALS
     if (!(await this.#until(isFull, FULL_MS_MAX, 'refusals on a full disk'))) return
     await new Promise((resolve) => setTimeout(resolve, this.#random.pick([0, 200, 1_500])))
+    if (end) await this.#disk.end('kill')
     this.#disk.free()
+    if (end) {
+      this.#report.full += 1
+      return
+    }
     const freeMs = Date.now()
     const all = [...Array.from({ length: WRITERS }, (_, writer) => writer), 'seal'] as const
     const resumed = () => all.every((one) => (this.#begunMs.get(one) ?? 0) >= freeMs)

@@ -1,3 +1,4 @@
+import { DiskFullError, type Storage } from '@mynah/core'
 import { expect, test } from 'vitest'
 import {
   auditDiskFull,
@@ -51,4 +52,39 @@ test('on a disk in RAM that is full nothing acknowledged is lost, and writes go 
   const report = await audit(smallMemoryDisk(), 'disk in RAM of 24 MiB', size)
   expect(report.faults, `seed ${seed}`).toEqual([])
   expect(report.full).toBe(size.lives * size.fills)
+})
+
+/** Acknowledges every other append for which there is no room, and drops it. */
+function lying(storage: Storage): Storage {
+  const dropped = new Map<string, number>()
+  let refused = 0
+  const append: Storage['append'] = async (name, expectedLength, bytes) => {
+    const before = dropped.get(name) ?? 0
+    try {
+      await storage.append(name, expectedLength - before, bytes)
+    } catch (error) {
+      const isGroup = name.startsWith('hot') && expectedLength > 0
+      if (!(error instanceof DiskFullError) || !isGroup || refused++ % 2 === 0) throw error
+      const there = (await storage.list()).find((file) => file.name === name)!.length
+      dropped.set(name, expectedLength + bytes.length - there)
+    }
+  }
+  return new Proxy(storage, {
+    get(target, name) {
+      if (name === 'append') return append
+      const member = Reflect.get(target, name, target) as unknown
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+}
+
+test('control: a disk that acknowledges what it dropped for want of room is found out', {
+  timeout,
+}, async () => {
+  const faults: string[] = []
+  for (let life = 0; life < 5 && !faults.some((fault) => /is lost/.test(fault)); life++)
+    faults.push(
+      ...(await auditDiskFull(smallMemoryDisk(lying), { seed: seed + life, lives: 1, fills: 2 })).faults,
+    )
+  expect(faults.join('\n'), `seed ${seed}`).toMatch(/is lost/)
 })

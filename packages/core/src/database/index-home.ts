@@ -17,6 +17,7 @@ import { ReopeningStore } from '../index/reopening-store.js'
 import type { Log } from '../log/log.js'
 import type { Manifest } from '../log/manifest.js'
 import type { ManifestData } from '../log/manifest-data.js'
+import type { Storage } from '../storage/storage.js'
 import { GroupPlan } from './plan.js'
 
 /** Where a database's index lives, and how one is opened there. */
@@ -36,6 +37,8 @@ export interface IndexHome {
 
 export interface IndexHomeOptions {
   readonly location: string
+  /** Where the log is. */
+  readonly storage: Storage
   /** Of a store that the application brings; how it is removed and measured is its own affair. */
   readonly level: ((location: string) => DerivedStore) | undefined
   readonly env: Env
@@ -45,11 +48,14 @@ export interface IndexHomeOptions {
 
 /** The note that tells of which history an index is. */
 const STAMP = 'history'
+/** What is written to a disk, beside the log, to see whether it has room; and under which name. */
+const PROBE_BYTES = 2 * 1024 * 1024
+const PROBE = 'probe'
 /** What a system, or LevelDB, says when a disk refuses, and nothing that was stored is wrong. */
 const REFUSED = /^(E[A-Z]+|LEVEL_IO_ERROR|LEVEL_LOCKED)$/
 
 export function indexHome(options: IndexHomeOptions): IndexHome {
-  const { location, level, env, cacheBytes, whenSynced } = options
+  const { location, storage, level, env, cacheBytes, whenSynced } = options
   const inMemory = location === ':memory:'
   const inFiles = !inMemory && level === undefined
   const folder = (generation: number) => `${location}/index-${generation}`
@@ -60,7 +66,7 @@ export function indexHome(options: IndexHomeOptions): IndexHome {
       const store = new ReopeningStore({
         store: (level ?? (inMemory ? openMemoryLevel : openFileLevel))(place),
         env,
-        hasRoom: inFiles ? () => hasRoomForLevel(place) : async () => true,
+        hasRoom: () => (inFiles ? hasRoomForLevel(place) : hasRoomFor(storage)),
       })
       try {
         await store.open()
@@ -87,6 +93,18 @@ export function indexHome(options: IndexHomeOptions): IndexHome {
     remove: async (generation) => (inFiles ? removeFileLevel(folder(generation)) : undefined),
     bytes: async (generation) => (inFiles ? fileLevelBytes(folder(generation)) : 0),
     found: async () => (inFiles ? findFileLevels(location) : []),
+  }
+}
+
+/** Of a store that the application brings nobody knows what it needs, but it is likely to lie where the log does. */
+async function hasRoomFor(storage: Storage): Promise<boolean> {
+  try {
+    await storage.replace(PROBE, new Uint8Array(PROBE_BYTES))
+    return true
+  } catch {
+    return false
+  } finally {
+    await storage.remove(PROBE).catch(() => undefined)
   }
 }
 

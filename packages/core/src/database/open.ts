@@ -79,6 +79,7 @@ async function openLocked(
   let log: Log | undefined
   const home = indexHome({
     location,
+    storage,
     level: options.level,
     env,
     cacheBytes: Math.ceil(cacheBytes / 4),

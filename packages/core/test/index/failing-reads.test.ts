@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type DiskFault, MemoryDisk } from '../../src/compliance.js'
-import { ClosedError, open, StorageError } from '../../src/index.js'
+import { ClosedError, DiskFullError, open, StorageError } from '../../src/index.js'
 import { replicaOf } from '../../src/replica.js'
 
 test('what the disk refuses to read of the index is a StorageError, and works again with the disk', async () => {
@@ -37,4 +37,22 @@ test('whatever asks an index that the database has closed meanwhile learns just 
   await expect(replica.bodies([{ id: 'doc-2', rev: '1-00000000000000000000000000000000' }])).rejects.toThrow(
     ClosedError,
   )
+})
+
+test('on a full disk what is not in RAM is read as before, also from a store that the application brought', async () => {
+  const disk = new MemoryDisk({ capacityBytes: 32 * 1024 * 1024 })
+  const start = () =>
+    open('db', { storage: disk.storage(), level: (location) => disk.level(location), cacheBytes: 1 })
+  const first = await start()
+  await first.putMany(Array.from({ length: 50 }, (_, n) => ({ id: `doc-${n}`, n })))
+  await first.close()
+  const db = await start()
+  await db.putMany(Array.from({ length: 50 }, (_, n) => ({ id: `more-${n}`, n })))
+  disk.capacityBytes = disk.usedBytes
+  for (let turn = 0; turn < 3; turn++) {
+    await expect(db.seal()).rejects.toThrow(DiskFullError)
+    expect(await db.get(`doc-${turn}`)).toMatchObject({ n: turn })
+    expect(await db.get(`none-${turn}`)).toBeUndefined()
+  }
+  await db.close().catch((error: unknown) => expect(error).toBeInstanceOf(DiskFullError))
 })
