@@ -13,6 +13,7 @@ export async function verifyLogFiles(
   settle: () => Promise<void>,
   options: {
     readonly repair?: boolean | undefined
+    readonly acceptLoss?: boolean | undefined
     readonly signal?: AbortSignal
     readonly onProgress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void
   },
@@ -26,12 +27,11 @@ export async function verifyLogFiles(
   const findings = await withIds(context, found)
   if (owed.length > 0)
     findings.push({ file: 'log', fault: 'lost to damage before, and not got back yet', ids: owed })
-  const { doubt, replication } = context.manifest.data
+  const { doubt } = context.manifest.data
   if (doubt) findings.push({ file: 'log', fault: DOUBT, ids: [] })
-  if (!options.repair || readOnly) return { findings, repaired: [] }
-  // Where no mirror is to be asked, it stays as it was told.
-  if (doubt && replication.mirrors.length === 0) await context.manifest.update(() => ({ doubt: false }))
-  return { findings, repaired: await log.mend(found) }
+  if (readOnly) return { findings, repaired: [] }
+  if (doubt && options.acceptLoss) await context.manifest.update(() => ({ doubt: false }))
+  return { findings, repaired: options.repair ? await log.mend(found) : [] }
 }
 
 /** Damage that was found since the database was opened, also while it was. */

@@ -16,6 +16,12 @@ export type VerifyProgress =
 export interface VerifyOptions {
   /** Mends what can be mended from what is whole. Default false. Records that cannot be read count as lost either way. */
   readonly repair?: boolean
+  /**
+   * Takes what the database knows now for all there is, where records were lost of which nobody can tell whose they were
+   * (`stats().doubt`): documents are called current again, also those that may be older than they were. Without it, that
+   * waits for a whole exchange with a mirror. Default false.
+   */
+  readonly acceptLoss?: boolean
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: VerifyProgress) => void
 }
@@ -37,10 +43,11 @@ export async function verify(
   settle: () => Promise<void>,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
-  const { repair, signal, onProgress } = options
+  const { repair, acceptLoss, signal, onProgress } = options
   const log = await keeper.use(() =>
     verifyLogFiles(context, settle, {
       repair,
+      acceptLoss,
       ...(signal && { signal }),
       onProgress: (progress) => onProgress?.({ phase: 'log', ...progress }),
     }),

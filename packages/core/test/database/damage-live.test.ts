@@ -206,6 +206,24 @@ test('lost together with the index, nothing is called current before a mirror ha
   expect((await readAll(db)).lost).toEqual([])
 })
 
+test('a doubt ends by the word of the application, not by a repair', async () => {
+  await db.close()
+  const index = (await readdir(location)).find((name) => name.startsWith('index'))!
+  await rm(join(location, index), { recursive: true })
+  await damageSegment(0.8)
+  db = await open(location)
+  await db.verify({ repair: true })
+  expect(await db.stats()).toMatchObject({ doubt: true })
+  expect((await db.verify({ repair: true })).ok).toBe(false)
+  await db.verify({ acceptLoss: true })
+  expect(await db.stats()).toMatchObject({ doubt: false })
+  expect((await db.verify()).findings.filter(({ fault }) => fault.includes('older here'))).toEqual([])
+  await db.close()
+  db = await open(location)
+  expect(await db.stats()).toMatchObject({ doubt: false })
+  expect(await db.read('never written')).toMatchObject({ current: true })
+})
+
 test('damage while writes, reads and feeds go on harms none of them', async () => {
   const errors: unknown[] = []
   let busy = true
