@@ -20,12 +20,12 @@ export interface OwedOptions {
 }
 
 /**
- * Fetches in the background what the replica owes: bodies that damage took, and all that one lacks that is to hold
+ * Fetches in the background what the replica owes: bodies that it lost, and all that one lacks that is to hold
  * everything. One request at a time. What the mirror does not have either stays owed, and hinders nothing.
  */
 export class Owed {
   readonly #options: OwedOptions
-  #damage = 0
+  #seen = 0
 
   constructor(options: OwedOptions) {
     this.#options = options
@@ -35,7 +35,7 @@ export class Owed {
   async serve(signal: AbortSignal): Promise<never> {
     const { replica, mirror, onCounted } = this.#options
     for (let pauseMs = PAUSE_MS; ; ) {
-      this.#damage = replica.damage
+      this.#seen = replica.owedUpTo
       const { got, left } = await this.#pass(signal)
       mirror.owed = left
       onCounted()
@@ -80,13 +80,13 @@ export class Owed {
     return leaves.length - open.size
   }
 
-  /** Ends early when more is found lost. */
+  /** Ends early when more is owed. */
   async #pause(pauseMs: number, signal: AbortSignal): Promise<void> {
     const { replica, env } = this.#options
     const over = deferred<void>()
     const timer = env.setTimer(() => over.resolve(), pauseMs)
     const look = () => {
-      if (replica.damage !== this.#damage) over.resolve()
+      if (replica.owedUpTo > this.#seen) over.resolve()
     }
     const stop = replica.onCommit(look)
     look()

@@ -2,6 +2,7 @@ import type { GatheredKnowledge } from '../changes/ancestry.js'
 import { ClosedError, IndexCorruptError } from '../errors.js'
 import type { DocumentIndex } from '../index/document-index.js'
 import type { Context } from './context.js'
+import { remember } from './owed.js'
 import { GroupPlan } from './plan.js'
 
 /** One caller's part of a commit group. */
@@ -118,7 +119,7 @@ export class CommitQueue {
   }
 
   async #commit(group: readonly Waiting[]): Promise<void> {
-    const { log, index, env, origin } = this.#context
+    const { log, index, env, origin, manifest } = this.#context
     if (index.pending > PENDING_ENTRIES_MAX) await index.flush()
     const entries = await index.lookup(group.flatMap(({ work }) => work.ids))
     const plan = new GroupPlan({ origin, at: env.now(), firstSeq: log.head + 1, entries })
@@ -133,6 +134,7 @@ export class CommitQueue {
       }
     }
     const sync = group.some(({ work }) => work.sync)
+    if (plan.owed.length > 0) await remember(manifest, plan.owed)
     if (plan.records.length > 0) {
       await log.append(plan.records, { sync })
       index.apply(plan.commit())

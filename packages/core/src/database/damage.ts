@@ -5,8 +5,8 @@ import type { Leaf } from '../document/tree.js'
 import type { Entry } from '../index/entry.js'
 import type { EntryChange } from '../index/root.js'
 import type { LogRecord } from '../log/record.js'
-import { mergeSpans } from '../log/span.js'
 import type { Context } from './context.js'
+import { remember } from './owed.js'
 import { GroupPlan } from './plan.js'
 
 /** What is settled in: an open database, or one that is being opened. */
@@ -84,8 +84,10 @@ async function retell(ground: Ground, ids: readonly string[]): Promise<number> {
   }
   if (told.length === 0) return done
   // First: what a crash leaves told must not be forgotten as owed.
-  const span = { firstSeq: log.head + 1, lastSeq: log.head + told.length }
-  await manifest.update(({ owed = [] }) => ({ owed: mergeSpans([...owed, span]) }))
+  await remember(
+    manifest,
+    told.map((_, i) => log.head + 1 + i),
+  )
   const firstSeq = await log.append(told, { sync: true })
   GroupPlan.replay(
     told.map((record, i) => ({ seq: firstSeq + i, record })),

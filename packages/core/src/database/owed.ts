@@ -1,12 +1,28 @@
 import { type Leaf, leafKey } from '../document/tree.js'
-import type { ManifestData } from '../log/manifest.js'
+import type { Manifest, ManifestData } from '../log/manifest.js'
 import type { Sequenced } from '../log/record.js'
+import { mergeSpans } from '../log/span.js'
 import type { Context } from './context.js'
 import type { LeafRef, OwedPage } from './replica.js'
 
+/** Past this many spans they are made one, in which more may be fetched than is owed. */
+const SPANS_MAX = 1_000
+
+/**
+ * Adds records to those whose bodies are owed; to be called before they are appended, so that no end of the process
+ * forgets them. @throws StorageError
+ */
+export async function remember(manifest: Manifest, seqs: readonly number[]): Promise<void> {
+  await manifest.update(({ owed = [] }) => {
+    const spans = mergeSpans([...owed, ...seqs.map((seq) => ({ firstSeq: seq, lastSeq: seq }))])
+    const whole = { firstSeq: spans[0]!.firstSeq, lastSeq: spans.at(-1)!.lastSeq }
+    return { owed: spans.length > SPANS_MAX ? [whole] : spans }
+  })
+}
+
 /**
  * What this replica is to hold and does not: where it holds all, every leaf without a body; else those whose bodies were
- * lost to damage. In both cases derived from what the log and its manifest say, so that no loss of the index forgets it.
+ * lost to damage, or with the newer state of a database that was put back to an older one. In both cases derived from what the log and its manifest say, so that no loss of the index forgets it.
  */
 export async function owedPage(
   context: Context,

@@ -29,6 +29,8 @@ export interface PutIntent {
  */
 export class GroupPlan {
   readonly records: LogRecord[] = []
+  /** Seqs of stubs for what was written here once and is not known any more: their bodies are owed. */
+  readonly owed: number[] = []
   readonly #origin: string
   readonly #at: number
   readonly #firstSeq: number
@@ -128,6 +130,7 @@ export class GroupPlan {
       return { result: 'refused', error }
     }
     this.#add({ ...record, path: plan.path, at: this.#at, supplies: false, continues: false })
+    if (record.kind === 'stub' && record.origin === this.#origin) this.owed.push(this.lastSeq)
     knowledge?.recorded.add(record.rev)
     for (const rev of plan.path) knowledge?.ancestors.add(rev)
     return { result: 'new' }

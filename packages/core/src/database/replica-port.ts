@@ -119,8 +119,8 @@ export class ReplicaPort implements Replica {
     return sum
   }
 
-  get damage(): number {
-    return this.#context.manifest.data.settled ?? 0
+  get owedUpTo(): number {
+    return this.#context.manifest.data.owed?.at(-1)?.lastSeq ?? 0
   }
 
   owed(options: { readonly after?: string; readonly limit: number }): Promise<OwedPage> {

@@ -134,10 +134,11 @@ export interface Replica {
   sum(range: IdRange): Promise<RangeSum>
   /** Which of these leaves a sender should send: unknown here, or known but not held. In order of `leaves`. */
   missing(leaves: readonly LeafRef[]): Promise<readonly boolean[]>
-  /** Raised when more was lost to damage and is owed. */
-  readonly damage: number
+  /** Raised whenever bodies were lost, and are owed from then on. */
+  readonly owedUpTo: number
   /**
-   * Leaves whose bodies are to be held here and are not: lost to damage; of a replica that holds all, every one. About
+   * Leaves whose bodies are to be held here and are not: lost to damage, or written here before the database was put back
+   * to an older state; of a replica that holds all, every one. About
    * `limit` of them. `after` is the `next` of the page before.
    */
   owed(options: { readonly after?: string; readonly limit: number }): Promise<OwedPage>
