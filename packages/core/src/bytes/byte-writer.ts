@@ -149,6 +149,24 @@ export class ByteWriter {
     this.bytes(encoder.encode(text))
   }
 
+  /** The bytes of the lower-case hex digits of a text from `start` on; false, and nothing, where it has others. */
+  hex(text: string, start: number): boolean {
+    const count = (text.length - start) >> 1
+    this.#reserve(count)
+    for (let i = 0, at = start; i < count; i++, at += 2) {
+      const byte = (nibble(text.charCodeAt(at)) << 4) | nibble(text.charCodeAt(at + 1))
+      if (byte < 0) return false
+      this.#bytes[this.#length + i] = byte
+    }
+    this.#length += count
+    return true
+  }
+
+  /** A view of a part of what was written, which stays as it is as long as nothing is cleared or patched. */
+  part(start: number, end: number): Uint8Array {
+    return this.#bytes.subarray(start, end)
+  }
+
   /** A view of what was written; the next write may change or leave it. */
   view(): Uint8Array {
     return this.#bytes.subarray(0, this.#length)
@@ -167,4 +185,10 @@ export class ByteWriter {
     this.#bytes = grown
     this.#view = new DataView(grown.buffer)
   }
+}
+
+/** Below zero for what is no lower-case hex digit. */
+function nibble(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1
 }

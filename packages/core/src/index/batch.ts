@@ -1,13 +1,16 @@
+import { ByteWriter } from '../bytes/byte-writer.js'
+import { crc32 } from '../bytes/hash.js'
 import type { Env } from '../env/env.js'
-import { withChecksum } from './checksum.js'
-import { encodeEntry, encodeHistory } from './entry.js'
-import { entryKey, historyKey, noteKey, pageKey, rootKey } from './keys.js'
+import { writeEntry, writeHistory } from './entry.js'
+import { noteKey, pageKey, rootKey, writeEntryKey, writeHistoryKey } from './keys.js'
 import type { DerivedStore } from './level.js'
 import type { Overlay } from './overlay.js'
 import { encodeRoot } from './root.js'
 
 /** Operations prepared for one write before others get their turn. */
 const SLICE = 512
+/** A first guess of the bytes that a row takes. */
+const ROW_BYTES = 96
 
 /** What belongs into one batch: after any end the store has all of it, or none. */
 export interface Batch {
@@ -21,19 +24,74 @@ export interface Batch {
 /** Writes a batch with `sync`. */
 export async function writeBatch(store: DerivedStore, env: Env, batch: Batch): Promise<void> {
   const { overlay, pages, salt, note } = batch
-  const operations = store.batch()
-  let count = 0
-  const put = (key: Uint8Array, value: Uint8Array): Promise<void> | undefined => {
-    operations.put(key, withChecksum(key, value))
-    count += 1
-    return count % SLICE === 0 ? env.yield() : undefined
+  const operations = new Operations(store)
+  for (const [id, entry] of overlay.entries) {
+    operations.begin()
+    writeEntryKey(operations.rows, id)
+    operations.beginValue()
+    writeEntry(operations.rows, entry)
+    if (operations.put() % SLICE === 0) await env.yield()
   }
-  for (const [id, entry] of overlay.entries) await put(entryKey(id), encodeEntry(entry))
   for (const [id, rows] of overlay.history) {
-    for (const { seq, rev, bodySeq } of rows) await put(historyKey(id, seq), encodeHistory(rev, bodySeq))
+    for (const { seq, rev, bodySeq } of rows) {
+      operations.begin()
+      writeHistoryKey(operations.rows, id, seq)
+      operations.beginValue()
+      writeHistory(operations.rows, rev, bodySeq)
+      if (operations.put() % SLICE === 0) await env.yield()
+    }
   }
-  for (const [first, page] of pages) await put(pageKey(first), page)
-  if (note) await put(noteKey(note[0]), new TextEncoder().encode(note[1]))
-  await put(rootKey, encodeRoot(overlay.root, salt))
-  await operations.write({ sync: true } as object)
+  for (const [first, page] of pages)
+    if (operations.putRow(pageKey(first), page) % SLICE === 0) await env.yield()
+  if (note) operations.putRow(noteKey(note[0]), new TextEncoder().encode(note[1]))
+  operations.putRow(rootKey, encodeRoot(overlay.root, salt))
+  await operations.write()
+}
+
+/** Rows for the store. Keys and values, with their checksums, are views of memory that many of them share. */
+class Operations {
+  rows = new ByteWriter(0)
+  readonly #batch: ReturnType<DerivedStore['batch']>
+  #start = 0
+  #valueAt = 0
+  #count = 0
+
+  constructor(store: DerivedStore) {
+    this.#batch = store.batch()
+  }
+
+  /** Begins a row: its key is to be written. */
+  begin(): void {
+    // The store may keep the views: what they show is never written again.
+    if (this.#count % SLICE === 0) this.rows = new ByteWriter(SLICE * ROW_BYTES)
+    this.#start = this.rows.length
+  }
+
+  /** The key is written, and its value is to be. */
+  beginValue(): void {
+    this.#valueAt = this.rows.length
+  }
+
+  /** Ends the row, and gives how many there are. */
+  put(): number {
+    this.rows.u32(crc32(this.rows.part(this.#start, this.rows.length)))
+    this.#batch.put(
+      this.rows.part(this.#start, this.#valueAt),
+      this.rows.part(this.#valueAt, this.rows.length),
+    )
+    this.#count += 1
+    return this.#count
+  }
+
+  putRow(key: Uint8Array, value: Uint8Array): number {
+    this.begin()
+    this.rows.raw(key)
+    this.beginValue()
+    this.rows.raw(value)
+    return this.put()
+  }
+
+  async write(): Promise<void> {
+    await this.#batch.write({ sync: true } as object)
+  }
 }

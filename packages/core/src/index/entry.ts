@@ -1,6 +1,7 @@
 import { ByteReader, MalformedBytes } from '../bytes/byte-reader.js'
-import { ByteWriter } from '../bytes/byte-writer.js'
-import { fromHex, toHex } from '../bytes/hex.js'
+import type { ByteWriter } from '../bytes/byte-writer.js'
+import { toHex } from '../bytes/hex.js'
+import { generationOf } from '../document/revision.js'
 import type { Leaf } from '../document/tree.js'
 
 /**
@@ -29,16 +30,13 @@ const ELSEWHERE = 8
 const NOT_HELD = 16
 const PARENT = 32
 const KNOWN = DELETED | FOREIGN | TEXT | ELSEWHERE | NOT_HELD | PARENT
-const nativeDigest = /^[0-9a-f]{32}$/
+/** Hex digits of a digest of ours. */
+const NATIVE_DIGITS = 32
 
-const writer = new ByteWriter()
-
-/** The bytes of an entry, as in its table. */
-export function encodeEntry(entry: Entry): Uint8Array {
-  writer.clear()
+/** Appends the bytes of an entry, as in its table. */
+export function writeEntry(writer: ByteWriter, entry: Entry): void {
   writer.varint(entry.leaves.length)
-  for (const leaf of entry.leaves) writeLeaf(leaf)
-  return writer.finish()
+  for (const leaf of entry.leaves) writeLeaf(writer, leaf)
 }
 
 /** @throws MalformedBytes */
@@ -51,12 +49,10 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   return { leaves }
 }
 
-/** The bytes of a history row: the rev, then the seq of its body as a varint, 0 when it was not held. */
-export function encodeHistory(rev: string, bodySeq: number): Uint8Array {
-  writer.clear()
-  writeParent(rev)
+/** Appends the bytes of a history row: the rev, then the seq of its body as a varint, 0 when it was not held. */
+export function writeHistory(writer: ByteWriter, rev: string, bodySeq: number): void {
+  writeParent(writer, rev)
   writer.varint(bodySeq)
-  return writer.finish()
 }
 
 /** @throws MalformedBytes */
@@ -67,39 +63,35 @@ export function decodeHistory(bytes: Uint8Array): { readonly rev: string; readon
   return row
 }
 
-function writeLeaf(leaf: Leaf): void {
-  const dash = leaf.rev.indexOf('-')
-  const digest = leaf.rev.slice(dash + 1)
-  const native = nativeDigest.test(digest)
+function writeLeaf(writer: ByteWriter, leaf: Leaf): void {
   const held = leaf.bodySeq !== 0
   const elsewhere = held && leaf.bodySeq !== leaf.seq
-  writer.u8(
+  const flags =
     (leaf.deleted ? DELETED : 0) |
-      (leaf.bodyHash ? FOREIGN : 0) |
-      (native ? 0 : TEXT) |
-      (elsewhere ? ELSEWHERE : 0) |
-      (held ? 0 : NOT_HELD) |
-      (leaf.parent === undefined ? 0 : PARENT),
-  )
-  writeRev(leaf.rev, dash, digest, native)
+    (leaf.bodyHash ? FOREIGN : 0) |
+    (elsewhere ? ELSEWHERE : 0) |
+    (held ? 0 : NOT_HELD) |
+    (leaf.parent === undefined ? 0 : PARENT)
+  writeRev(writer, flags, leaf.rev)
   writer.varint(leaf.seq)
   if (elsewhere) writer.varint(leaf.bodySeq)
   if (leaf.bodyHash) writer.raw(leaf.bodyHash)
-  if (leaf.parent !== undefined) writeParent(leaf.parent)
+  if (leaf.parent !== undefined) writeParent(writer, leaf.parent)
 }
 
-function writeParent(rev: string): void {
-  const dash = rev.indexOf('-')
-  const digest = rev.slice(dash + 1)
-  const native = nativeDigest.test(digest)
-  writer.u8(native ? 0 : TEXT)
-  writeRev(rev, dash, digest, native)
+function writeParent(writer: ByteWriter, rev: string): void {
+  writeRev(writer, 0, rev)
 }
 
-function writeRev(rev: string, dash: number, digest: string, native: boolean): void {
-  writer.varint(Number(rev.slice(0, dash)))
-  if (native) writer.raw(fromHex(digest))
-  else writer.text(digest)
+/** Flags, and how the digest is written added to them; then the rev. */
+function writeRev(writer: ByteWriter, flags: number, rev: string): void {
+  const flagsAt = writer.length
+  writer.u8(flags)
+  writer.varint(generationOf(rev))
+  const digestAt = rev.indexOf('-') + 1
+  if (rev.length - digestAt === NATIVE_DIGITS && writer.hex(rev, digestAt)) return
+  writer.patch(flagsAt, flags | TEXT)
+  writer.text(rev.slice(digestAt))
 }
 
 function readLeaf(reader: ByteReader): Leaf {

@@ -16,21 +16,22 @@ const HISTORY = 2
 const NOTE = 3
 const PAGE = 4
 
-const writer = new ByteWriter()
-
 export const rootKey: Uint8Array = Uint8Array.of(0, 0x72, 0x6f, 0x6f, 0x74)
 
 export function entryKey(id: string): Uint8Array {
   return textKey(ENTRY, id)
 }
 
-export function historyKey(id: string, seq: number): Uint8Array {
-  writer.clear()
+export function writeEntryKey(writer: ByteWriter, id: string): void {
+  writer.u8(ENTRY)
+  writer.utf8(id)
+}
+
+export function writeHistoryKey(writer: ByteWriter, id: string, seq: number): void {
   writer.u8(HISTORY)
   writer.utf8(id)
   writer.u8(0)
   writer.u64(seq)
-  return writer.finish()
 }
 
 /** The seq of a history key. */
@@ -41,7 +42,7 @@ export function historySeq(key: Uint8Array): number {
 
 /** From the first history key of an id to the last. */
 export function historyRange(id: string): { gte: Uint8Array; lt: Uint8Array } {
-  writer.clear()
+  const writer = new ByteWriter()
   writer.u8(HISTORY)
   writer.utf8(id)
   writer.u8(0)
@@ -72,9 +73,11 @@ export function entryId(key: Uint8Array): string {
 /** All entry keys. */
 export const entryBounds = { gte: Uint8Array.of(ENTRY), lt: Uint8Array.of(ENTRY + 1) } as const
 
+const keyWriter = new ByteWriter()
+
 function textKey(space: number, text: string): Uint8Array {
-  writer.clear()
-  writer.u8(space)
-  writer.utf8(text)
-  return writer.finish()
+  keyWriter.clear()
+  keyWriter.u8(space)
+  keyWriter.utf8(text)
+  return keyWriter.finish()
 }

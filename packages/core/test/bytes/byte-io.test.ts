@@ -175,3 +175,18 @@ test('a copy stays as it was when the writer goes on, and clearing forgets', () 
   expect(toHex(copy)).toBe('00000001')
   expect(writer.length).toBe(4)
 })
+
+test('hex digits are written as their bytes from anywhere in a text, and other text is not written', () => {
+  fc.assert(
+    fc.property(fc.string(), fc.uint8Array({ maxLength: 40 }), (before, bytes) => {
+      const writer = new ByteWriter(0)
+      expect(writer.hex(before + toHex(bytes), before.length)).toBe(true)
+      expect(writer.finish()).toEqual(bytes)
+    }),
+  )
+  for (const wrong of ['0g', 'G0', 'Ab', '0/', ':0', '`0', '0000 0']) {
+    const writer = new ByteWriter()
+    expect(writer.hex(wrong, 0)).toBe(false)
+    expect(writer.length).toBe(0)
+  }
+})

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { ByteWriter } from '../../src/bytes/byte-writer.js'
 import { compareUtf8 } from '../../src/bytes/compare.js'
 import { toHex } from '../../src/bytes/hex.js'
 import type { Leaf } from '../../src/document/tree.js'
@@ -10,7 +11,7 @@ import { IndexCorruptError } from '../../src/errors.js'
 import { halfSipHash, isBorder } from '../../src/index/border.js'
 import { withChecksum } from '../../src/index/checksum.js'
 import { DocumentIndex, type IndexCommit } from '../../src/index/document-index.js'
-import { encodeEntry } from '../../src/index/entry.js'
+import { type Entry, writeEntry } from '../../src/index/entry.js'
 import { addFingerprint, fingerprint } from '../../src/index/fingerprint.js'
 import { entryKey, pageBounds, pageKey, rootKey } from '../../src/index/keys.js'
 import { type DerivedStore, openMemoryLevel } from '../../src/index/level.js'
@@ -25,6 +26,12 @@ const env: Env = {
 }
 const openIn = (store: DerivedStore, given = env) =>
   DocumentIndex.open({ store, env: given, cacheBytes: 10_000, whenSynced: () => Promise.resolve() })
+
+function encodeEntry(entry: Entry): Uint8Array {
+  const writer = new ByteWriter()
+  writeEntry(writer, entry)
+  return writer.finish()
+}
 
 async function freshStore(): Promise<DerivedStore> {
   const store = openMemoryLevel()
