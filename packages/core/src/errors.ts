@@ -57,6 +57,30 @@ export class UnreachableError extends MynahError {
   }
 }
 
+/** Bodies were to be dropped here and no mirror could be asked whether it holds them: they are kept. */
+export class UnconfirmedError extends MynahError {
+  override readonly name = 'UnconfirmedError'
+  override readonly retryable = true
+  constructor(
+    /** Bodies of the same call that were dropped before. */
+    readonly evicted: number,
+    options?: ErrorOptions,
+  ) {
+    super('MYNAH_UNCONFIRMED', 'No mirror could be asked what it holds: the bodies are kept here', options)
+  }
+}
+
+/** Bodies were to be dropped where all are to be held: on a mirror, or on a peer with `hold: 'all'`. */
+export class HoldsAllError extends MynahError {
+  override readonly name = 'HoldsAllError'
+  constructor() {
+    super(
+      'MYNAH_HOLDS_ALL',
+      'This database is to hold every body: it is a mirror, or replicates with hold "all"',
+    )
+  }
+}
+
 /** `strict` was asked for and only a copy that may be stale is to be had. */
 export class StaleError extends MynahError {
   override readonly name = 'StaleError'

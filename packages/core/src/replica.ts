@@ -12,6 +12,7 @@ export type {
   Checkpoint,
   FeedOptions,
   FeedPage,
+  HeldAnswer,
   HeldUnder,
   IdRange,
   LeafRef,

@@ -1,5 +1,6 @@
 import { type Env, UnreachableError } from '@mynah/core'
 import type { BodySource, LeafRef, LogRecord } from '@mynah/core/replica'
+import { confirmHeld } from './confirm-held.js'
 import { type Deferred, deferred, unlessAborted } from './deferred.js'
 import type { MirrorClient } from './mirror-client.js'
 import type { FetchItem } from './protocol/messages.js'
@@ -15,6 +16,10 @@ export interface MirrorBodiesOptions {
   readonly env: Env
   /** The mirror in use, or the next that connects. Rejects when all fail. */
   readonly reach: (signal: AbortSignal | undefined) => Promise<Reachable>
+  /** All mirrors, in the order in which they are asked what the one in use does not hold. */
+  readonly mirrors: () => readonly MirrorClient[]
+  /** The id of the database here. */
+  readonly databaseId: string
   /** A read has run out of its time. */
   readonly onGivenUp: () => void
   readonly covers: (id: string) => boolean
@@ -38,6 +43,13 @@ export class MirrorBodies implements BodySource {
 
   constructor(options: MirrorBodiesOptions) {
     this.#options = options
+  }
+
+  confirm(
+    leaves: readonly LeafRef[],
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<readonly boolean[]> {
+    return confirmHeld(leaves, this.#options, signal)
   }
 
   covers(id: string): boolean {

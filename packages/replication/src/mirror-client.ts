@@ -1,5 +1,11 @@
 import { CursorLostError, type Env } from '@mynah/core'
-import { decodeRecords, type LeafRef, type LogRecord, type Position } from '@mynah/core/replica'
+import {
+  decodeRecords,
+  type HeldAnswer,
+  type LeafRef,
+  type LogRecord,
+  type Position,
+} from '@mynah/core/replica'
 import PQueue from 'p-queue'
 import { unlessAborted } from './deferred.js'
 import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from './errors.js'
@@ -10,6 +16,7 @@ import { answerChecksum, requestChecksum } from './protocol/checksum.js'
 import {
   type DatabaseInfo,
   decodeError,
+  decodeHeld,
   decodeInfo,
   decodeLiveLine,
   decodeMissing,
@@ -124,15 +131,20 @@ export class MirrorClient {
 
   /** Which of the leaves the mirror wants, in order. */
   async missing(leaves: readonly LeafRef[], signal: AbortSignal): Promise<readonly boolean[]> {
-    const answer = await this.#call({
-      method: 'POST',
-      path: subpaths.missing,
-      headers: { 'content-type': mediaTypes.message },
-      body: encodeLeaves(leaves),
-      signal,
-      answerType: mediaTypes.message,
-    })
+    const answer = await this.#askOf(leaves, subpaths.missing, signal)
     return this.#decoded(answer, () => decodeMissing(answer.body, leaves.length))
+  }
+
+  /** Which of the leaves the mirror holds, and who says so. */
+  async held(leaves: readonly LeafRef[], signal: AbortSignal): Promise<HeldAnswer> {
+    const answer = await this.#askOf(leaves, subpaths.held, signal)
+    return this.#decoded(answer, () => decodeHeld(answer.body, leaves.length))
+  }
+
+  #askOf(leaves: readonly LeafRef[], path: string, signal: AbortSignal): Promise<TransportAnswer> {
+    const headers = { 'content-type': mediaTypes.message }
+    const answerType = mediaTypes.message
+    return this.#call({ method: 'POST', path, headers, body: encodeLeaves(leaves), signal, answerType })
   }
 
   /** Those of the leaves that the mirror holds, as many as fit; for a read that somebody waits for. */

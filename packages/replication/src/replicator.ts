@@ -74,6 +74,8 @@ export class Replicator implements Replication {
     this.#bodies = new MirrorBodies({
       env: this.#env,
       reach: (signal) => this.#scheduler.sessionForRead(signal),
+      mirrors: () => this.#scheduler.mirrors.map((mirror) => this.#client(mirror)),
+      databaseId: replica.id,
       onGivenUp: () => this.#scheduler.gaveUp(),
       covers: (id) =>
         inScope(this.#scope(), id) &&

@@ -8,7 +8,7 @@ export {
   RequestRefusedError,
 } from './serve/failures.js'
 export { answerRoot } from './serve/info.js'
-export { answerFetch, answerMissing } from './serve/leaves.js'
+export { answerFetch, answerHeld, answerMissing } from './serve/leaves.js'
 export { type LiveOptions, liveLines } from './serve/live.js'
 export { answerPull } from './serve/pull.js'
 export { answerPush } from './serve/push.js'

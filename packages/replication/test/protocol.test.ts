@@ -3,6 +3,7 @@ import { MynahError } from '@mynah/core'
 import {
   decodeError,
   decodeFetch,
+  decodeHeld,
   decodeInfo,
   decodeLeaves,
   decodeLiveLine,
@@ -10,6 +11,7 @@ import {
   decodePushAnswer,
   encodeError,
   encodeFetch,
+  encodeHeld,
   encodeInfo,
   encodeLeaves,
   encodeLiveLine,
@@ -57,6 +59,11 @@ describe('a message comes back as it was sent', () => {
       fc.property(fc.array(leaf), fc.array(fc.boolean()), (leaves, missing) => {
         expect(decodeLeaves(encodeLeaves(leaves))).toEqual(leaves)
         expect(decodeMissing(encodeMissing(missing), missing.length)).toEqual(missing)
+        for (const mode of ['peer', 'mirror'] as const) {
+          const sent = { id: '0f'.repeat(16), mode, held: missing }
+          expect(decodeHeld(encodeHeld(sent), missing.length)).toEqual(sent)
+          expect(() => decodeHeld(encodeHeld(sent), missing.length + 1)).toThrow(MessageInvalidError)
+        }
       }),
     )
   })
@@ -106,6 +113,10 @@ test('the bytes of messages are those of the protocol page', () => {
   expect(hex(encodeLeaves(leaves))).toBe(`9292a161a3312d6293a163a3322d64c420${'01'.repeat(32)}`)
   expect(hex(encodeFetch([{ id: 'a' }, { id: 'a', rev: '1-b' }]))).toBe('9291a16192a161a3312d62')
   expect(hex(encodeMissing([true, false]))).toBe('92c3c2')
+  const held = { id: position.incarnation, mode: 'mirror', held: [true, false] } as const
+  expect(hex(encodeHeld(held))).toBe(
+    `83a2${hexText('id')}d920${hexText(held.id)}a4${hexText('mode')}a6${hexText('mirror')}a4${hexText('held')}92c3c2`,
+  )
   const answer = { position, before: 6, taken: 1, exceptions: [{ index: 0, code: 'X', reason: 'Y' }] }
   expect(hex(encodePushAnswer(answer))).toBe(
     [
@@ -128,6 +139,7 @@ describe('hostile messages end in MessageInvalidError', () => {
     decodeFetch,
     decodePushAnswer,
     (bytes) => decodeMissing(bytes, 3),
+    (bytes) => decodeHeld(bytes, 3),
     (bytes) => decodeInfo(new TextDecoder().decode(bytes)),
     (bytes) => decodeLiveLine(`x${new TextDecoder().decode(bytes)}`),
     (bytes) => decodeError(new TextDecoder().decode(bytes)),
@@ -187,6 +199,8 @@ describe('hostile messages end in MessageInvalidError', () => {
     const leaves = Array.from({ length: wireLimits.missingLeaves + 1 }, () => ({ id: 'a', rev: '1-b' }))
     expect(fails(decodeLeaves, encodeLeaves(leaves))).toBe(true)
     expect(fails(decodeFetch, encodeFetch(leaves))).toBe(true)
+    const few = leaves.slice(0, wireLimits.heldLeaves + 1)
+    expect(fails((bytes) => decodeLeaves(bytes, wireLimits.heldLeaves), encodeLeaves(few))).toBe(true)
   })
   test('a mirror of another protocol', () => {
     const info = '{"name":"a","protocol":2}'

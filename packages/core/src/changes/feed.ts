@@ -64,7 +64,9 @@ export async function leafRecord(
   leaf: Leaf,
   options: { readonly bodies: boolean; readonly since: number },
 ): Promise<LogRecord> {
-  const bodySeq = options.bodies && leaf.bodySeq !== 0 ? leaf.bodySeq : leaf.seq
+  // A body that was dropped stands at the leaf's place until the log is compacted.
+  const held = options.bodies && leaf.bodySeq !== 0
+  const bodySeq = held ? leaf.bodySeq : leaf.seq
   const record = (await readable(log, bodySeq)) ?? (await readable(log, leaf.seq))
   const path = await pathOf(log, index, id, leaf, options.since)
   const common = {
@@ -78,6 +80,6 @@ export async function leafRecord(
     continues: false,
     ...(leaf.bodyHash && { bodyHash: leaf.bodyHash }),
   }
-  const body = options.bodies ? record?.body : undefined
+  const body = held ? record?.body : undefined
   return body === undefined ? { ...common, kind: 'stub' } : { ...common, kind: 'revision', body }
 }

@@ -53,6 +53,18 @@ export const bodyChecks: ReplicaChecks = {
     same(whole?.path, held.path, 'the whole path')
     same(await replica.bodies([]), [])
   },
+  'held names leaves whose bodies are held, who says so, and nothing else': async (replica) => {
+    const [held, known, unknown] = [grown('a'), grown('b'), grown('c')]
+    const foreign = [1, 2].map((n) => revision('d', n, { digest: 'abc' }))
+    const next = revision('a', 2, { parent: held })
+    await replica.merge([held, stubOf(known), foreign[0]!])
+    const { id, mode } = replica
+    const asked = [unknown, held, known, revision('a', 9), ...foreign]
+    same(await replica.held(asked), { id, mode, held: [false, true, false, false, true, false] })
+    await replica.merge([next])
+    same(await replica.held([held, next]), { id, mode, held: [false, true] }, 'an ancestor')
+    same(await replica.held([]), { id, mode, held: [] })
+  },
   'values come back as themselves': async (replica, reopen) => {
     const body = {
       when: new Date(1_800_000_000_000),

@@ -18,6 +18,7 @@ import type {
   Ref,
   Stored,
 } from './documents.js'
+import { Evictor } from './evict.js'
 import type { IndexHome } from './index-home.js'
 import { IndexKeeper } from './index-keeper.js'
 import { mergeRecords } from './merge.js'
@@ -49,6 +50,7 @@ export class EmbeddedDatabase implements Database {
   readonly #damage: DamageWatch
   readonly #reader: Reader
   readonly #writer: Writer
+  readonly #evictor: Evictor
   readonly #listeners = new Set<Parameters<Replica['onCommit']>[0]>()
   #announceClose: () => void = () => undefined
   readonly replica: Replica
@@ -71,6 +73,7 @@ export class EmbeddedDatabase implements Database {
       mergeRecords(context, this.#queue, records, { whole: true }),
     )
     this.#writer = new Writer(context, this.#queue, this.#reader)
+    this.#evictor = new Evictor(context, this.#queue, this.#keeper)
     const closed = new Promise<void>((resolve) => {
       this.#announceClose = resolve
     })
@@ -87,8 +90,11 @@ export class EmbeddedDatabase implements Database {
 
   async setMode(mode: 'peer' | 'mirror'): Promise<void> {
     this.#requireWritable()
-    await this.#context.manifest.update(() => ({ mode }))
-    this.#context.mode = mode
+    // Between two commits: what is dropped by a peer is dropped before it is asked as a mirror.
+    await this.#queue.alone(async () => {
+      await this.#context.manifest.update(() => ({ mode }))
+      this.#context.mode = mode
+    })
     for (const tell of this.#context.onMode) tell()
   }
 
@@ -153,6 +159,11 @@ export class EmbeddedDatabase implements Database {
     this.#requireOpen()
     const changes = watchChanges(this.#context, this.#keeper, this.replica, options)
     yield* this.#scanUntilClosed(changes as AsyncGenerator<Change<T>>)
+  }
+
+  async evict(ids: Iterable<string>): Promise<number> {
+    this.#requireWritable()
+    return this.#untilClosed(this.#evictor.evict(ids))
   }
 
   async seal(options: { readonly signal?: AbortSignal } = {}): Promise<void> {

@@ -46,7 +46,8 @@ export async function lostIds(context: Context): Promise<readonly string[]> {
   return [...ids]
 }
 
-function holdsAll({ mode, manifest }: Context): boolean {
+/** Whether every body is to be held here. */
+export function holdsAll({ mode, manifest }: Pick<Context, 'mode' | 'manifest'>): boolean {
   return mode === 'mirror' || manifest.data.replication.hold === 'all'
 }
 

@@ -2,7 +2,7 @@ import { compareBytes } from '../bytes/compare.js'
 import type { GatheredKnowledge } from '../changes/ancestry.js'
 import type { Fields } from '../codec/value.js'
 import { bodyHash, deriveRev } from '../document/revision.js'
-import { applyRecord, type Leaf, planMerge } from '../document/tree.js'
+import { applyRecord, type Leaf, leafKey, planMerge } from '../document/tree.js'
 import { ConflictError, RevisionRefusedError } from '../errors.js'
 import type { IndexCommit } from '../index/document-index.js'
 import type { Entry } from '../index/entry.js'
@@ -134,6 +134,23 @@ export class GroupPlan {
     knowledge?.recorded.add(record.rev)
     for (const rev of plan.path) knowledge?.ancestors.add(rev)
     return { result: 'new' }
+  }
+
+  /**
+   * Drops the bodies of leaves, and gives how many. A leaf that is not as it is given, nor its body where it was, keeps
+   * its body.
+   */
+  drop(id: string, leaves: readonly Leaf[]): number {
+    let dropped = 0
+    for (const { bodySeq, ...given } of leaves) {
+      const leaf = this.leaves(id).find((one) => leafKey(one) === leafKey(given))
+      if (leaf === undefined || leaf.bodySeq === 0 || leaf.bodySeq !== bodySeq) continue
+      const { rev, deleted, bodyHash: hash } = leaf
+      const stub = { kind: 'stub', id, rev, path: [], deleted, at: this.#at, origin: this.#origin } as const
+      this.#add({ ...stub, supplies: true, continues: false, ...(hash && { bodyHash: hash }) })
+      dropped += 1
+    }
+    return dropped
   }
 
   /** What the index has to take when the records are in the log. */

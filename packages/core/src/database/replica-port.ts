@@ -1,3 +1,4 @@
+import { readable } from '../changes/ancestry.js'
 import { changedDocuments, leafRecord } from '../changes/feed.js'
 import { holdsPosition, type Position, positionAt } from '../changes/positions.js'
 import { valueBytes } from '../codec/value-size.js'
@@ -16,6 +17,7 @@ import type {
   Checkpoint,
   FeedOptions,
   FeedPage,
+  HeldAnswer,
   HeldUnder,
   LeafRef,
   MergeOptions,
@@ -111,6 +113,25 @@ export class ReplicaPort implements Replica {
       const leaf = entries.get(wanted.id)?.leaves.find(isLeaf(wanted))
       return leaf === undefined || leaf.bodySeq === 0
     })
+  }
+
+  async held(leaves: readonly LeafRef[]): Promise<HeldAnswer> {
+    const { id, mode } = this
+    const held = await this.#keeper.use(() => this.#held(leaves))
+    await this.#durable()
+    return { id, mode, held }
+  }
+
+  async #held(leaves: readonly LeafRef[]): Promise<readonly boolean[]> {
+    const { log, index } = this.#context
+    const entries = await index.lookup([...new Set(leaves.map(({ id }) => id))])
+    const held: boolean[] = []
+    for (const wanted of leaves) {
+      const leaf = entries.get(wanted.id)?.leaves.find(isLeaf(wanted))
+      const bodySeq = leaf?.bodySeq ?? 0
+      held.push(bodySeq !== 0 && (await readable(log, bodySeq))?.body !== undefined)
+    }
+    return held
   }
 
   async sum(range: IdRange): Promise<RangeSum> {

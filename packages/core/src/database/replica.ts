@@ -81,6 +81,16 @@ export interface MergeReport {
   readonly position: Position
 }
 
+/** What a replica says of bodies that another is about to drop. */
+export interface HeldAnswer {
+  /** Of the database that answers. */
+  readonly id: string
+  /** Before it looked. Only what a mirror holds counts: a peer may drop it. */
+  readonly mode: 'peer' | 'mirror'
+  /** For each leaf, in order, whether its body is durable here, and was read and found right just now. */
+  readonly held: readonly boolean[]
+}
+
 /** Part of what a replica owes. */
 export interface OwedPage {
   readonly leaves: readonly LeafRef[]
@@ -105,6 +115,11 @@ export interface BodySource {
   fetch(leaves: readonly LeafRef[], options: { readonly signal?: AbortSignal }): Promise<readonly LogRecord[]>
   /** All leaves of the document as the mirror has them now, with bodies and whole paths; [] when it has none. */
   fetchDocument(id: string, options: { readonly signal?: AbortSignal }): Promise<readonly LogRecord[]>
+  /**
+   * For each leaf, in order, whether a mirror, asked now and in mode mirror, named it as durably held. Rejects with a
+   * `MynahError` when nobody could be asked.
+   */
+  confirm(leaves: readonly LeafRef[], options: { readonly signal: AbortSignal }): Promise<readonly boolean[]>
   /** Whether the index covers this id: in scope, after a first complete exchange. */
   covers(id: string): boolean
   /** When a mirror last told what changed; undefined before the first complete exchange. */
@@ -134,6 +149,8 @@ export interface Replica {
   sum(range: IdRange): Promise<RangeSum>
   /** Which of these leaves a sender should send: unknown here, or known but not held. In order of `leaves`. */
   missing(leaves: readonly LeafRef[]): Promise<readonly boolean[]>
+  /** Which of these leaves are leaves here whose bodies are held, durably; each body is read. */
+  held(leaves: readonly LeafRef[]): Promise<HeldAnswer>
   /** Raised whenever bodies were lost, and are owed from then on. */
   readonly owedUpTo: number
   /**

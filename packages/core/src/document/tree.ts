@@ -103,7 +103,7 @@ export function applyRecord(leaves: readonly Leaf[], seq: number, record: LogRec
   const known = leaves.find((leaf) => isSame(leaf, record))
   if (record.supplies) {
     return {
-      // A stub's word on deletion is its sender's; with the body, the digest proves it.
+      // A stub's word on deletion is its sender's; with the body, the digest proves it. A stub here takes the body away.
       leaves:
         known === undefined
           ? leaves

@@ -20,7 +20,10 @@ export interface LogRecord {
   readonly at: number
   /** The id of the database where it was written: 32 lower-case hex digits. */
   readonly origin: string
-  /** Gives the body of a leaf that an earlier record made known: no change, and no new place in the feed. */
+  /**
+   * Gives the body of a leaf that an earlier record made known, or, as a stub, says that it is held no longer: no change,
+   * and no new place in the feed.
+   */
   readonly supplies: boolean
   /** The next record belongs to the same transaction. */
   readonly continues: boolean

@@ -36,6 +36,17 @@ export const brokenReplicas: Readonly<Record<string, BrokenReplica>> = {
       }
     },
   },
+  'it says to hold what it only knows': {
+    found: 'held names leaves whose bodies are held, who says so, and nothing else',
+    broken: (real) => ({
+      held: async (leaves) => {
+        const known = await Promise.all(
+          leaves.map(async ({ id, rev }) => (await real.leaves(id)).some((leaf) => leaf.rev === rev)),
+        )
+        return { ...(await real.held(leaves)), held: known }
+      },
+    }),
+  },
   'its feed skips a document at the end of a page': {
     found: 'pages of any size tell the same',
     broken: (real) => ({

@@ -79,6 +79,7 @@ function sourceOf(other: Database): BodySource {
   return {
     fetch: async (leaves) => replicaOf(other).bodies(leaves, { whole: true }),
     fetchDocument: async (id) => replicaOf(other).leaves(id),
+    confirm: async (leaves) => leaves.map(() => false),
     covers: () => true,
     asOf: () => new Date(7),
   }

@@ -32,6 +32,7 @@ function sourceOf(db: Database, alter = (record: LogRecord) => record): BodySour
   return {
     fetch: async (leaves) => (await replicaOf(db).bodies(leaves, { whole: true })).map(alter),
     fetchDocument: async (id) => (await replicaOf(db).leaves(id)).map(alter),
+    confirm: async (leaves) => leaves.map(() => false),
     covers: () => true,
     asOf: () => new Date(7),
   }

@@ -149,6 +149,7 @@ function sourceOf(
       ask()
       return mirror.leaves(one)
     },
+    confirm: async (leaves) => leaves.map(() => false),
     covers: () => state.covered,
     asOf: () => new Date(1_000),
   }

@@ -1,4 +1,4 @@
-import type { LeafRef, Position } from '@mynah/core/replica'
+import type { HeldAnswer, LeafRef, Position } from '@mynah/core/replica'
 import { Packr } from 'msgpackr'
 import { protocolVersion, wireLimits } from './names.js'
 import { positionText } from './position.js'
@@ -68,16 +68,12 @@ export function decodeInfo(text: string): DatabaseInfo {
   const shape = new Shape('info')
   const message = shape.object(shape.json(text))
   if (message.protocol !== protocolVersion) shape.fail(`protocol ${String(message.protocol)}`)
-  const id = shape.text(message.id)
-  if (!/^[0-9a-f]{32}$/.test(id)) shape.fail('an id was expected')
-  const mode = message.mode
-  if (mode !== 'peer' && mode !== 'mirror') return shape.fail('a mode was expected')
   const limits = shape.object(message.limits)
   const holds = message.holds
   return {
     name: shape.text(message.name),
-    id,
-    mode,
+    id: databaseId(shape, message.id),
+    mode: modeOf(shape, message.mode),
     protocol: protocolVersion,
     position: shape.position(message.position),
     documents: shape.count(message.documents),
@@ -124,11 +120,14 @@ export function encodeLeaves(leaves: readonly LeafRef[]): Uint8Array {
   return pack(leaves.map(leafEntry))
 }
 
-/** @throws MessageInvalidError */
-export function decodeLeaves(bytes: Uint8Array): readonly LeafRef[] {
-  const shape = new Shape('question for missing leaves')
+/** At most so many. @throws MessageInvalidError */
+export function decodeLeaves(
+  bytes: Uint8Array,
+  leavesMax: number = wireLimits.missingLeaves,
+): readonly LeafRef[] {
+  const shape = new Shape('question about leaves')
   return shape
-    .array(shape.msgpack(bytes, 1 + wireLimits.missingLeaves * ENTRY_VALUES), wireLimits.missingLeaves)
+    .array(shape.msgpack(bytes, 1 + leavesMax * ENTRY_VALUES), leavesMax)
     .map((entry) => leafOf(shape, shape.array(entry, 3)))
 }
 
@@ -143,6 +142,24 @@ export function decodeMissing(bytes: Uint8Array, length: number): readonly boole
   const entries = shape.array(shape.msgpack(bytes, 1 + length), length)
   if (entries.length !== length) shape.fail(`${entries.length} answers to ${length} questions`)
   return entries.map((entry) => shape.boolean(entry))
+}
+
+/** The answer to `records/held`. */
+export function encodeHeld({ id, mode, held }: HeldAnswer): Uint8Array {
+  return pack({ id, mode, held })
+}
+
+/** @throws MessageInvalidError also when there are not exactly `length` */
+export function decodeHeld(bytes: Uint8Array, length: number): HeldAnswer {
+  const shape = new Shape('answer about held leaves')
+  const message = shape.object(shape.msgpack(bytes, ANSWER_VALUES + length))
+  const held = shape.array(message.held, length)
+  if (held.length !== length) shape.fail(`${held.length} answers to ${length} questions`)
+  return {
+    id: databaseId(shape, message.id),
+    mode: modeOf(shape, message.mode),
+    held: held.map((one) => shape.boolean(one)),
+  }
 }
 
 /** The body of `records/fetch`: at most `wireLimits.fetchLeaves`. */
@@ -185,6 +202,15 @@ export function decodeError(text: string): { readonly code: string; readonly mes
   const shape = new Shape('error')
   const message = shape.object(shape.json(text))
   return { code: shape.text(message.code), message: shape.text(message.message) }
+}
+
+function databaseId(shape: Shape, value: unknown): string {
+  const id = shape.text(value)
+  return /^[0-9a-f]{32}$/.test(id) ? id : shape.fail('an id was expected')
+}
+
+function modeOf(shape: Shape, value: unknown): 'peer' | 'mirror' {
+  return value === 'peer' || value === 'mirror' ? value : shape.fail('a mode was expected')
 }
 
 function leafEntry(leaf: LeafRef): readonly unknown[] {

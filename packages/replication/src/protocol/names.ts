@@ -8,6 +8,7 @@ export const routes = {
   records: '/v1/:db/records',
   live: '/v1/:db/records/live',
   missing: '/v1/:db/records/missing',
+  held: '/v1/:db/records/held',
   fetch: '/v1/:db/records/fetch',
   documents: '/v1/:db/docs/*',
   health: '/health',
@@ -19,6 +20,7 @@ export const subpaths = {
   records: '/records',
   live: '/records/live',
   missing: '/records/missing',
+  held: '/records/held',
   fetch: '/records/fetch',
 } as const
 
@@ -64,6 +66,8 @@ export const wireLimits = {
   pageBytesMax: 8 * 1024 * 1024,
   /** Leaves in one question of `records/missing`. */
   missingLeaves: 10_000,
+  /** Leaves in one question of `records/held`. */
+  heldLeaves: 1_000,
   /** Leaves or documents in one request of `records/fetch`. */
   fetchLeaves: 1_000,
   /** Positions in one `holds`. */

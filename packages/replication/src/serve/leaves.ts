@@ -1,5 +1,5 @@
 import { encodeRecords, type LogRecord, type Replica } from '@mynah/core/replica'
-import { decodeFetch, decodeLeaves, encodeMissing, type FetchItem } from '../protocol/messages.js'
+import { decodeFetch, decodeLeaves, encodeHeld, encodeMissing, type FetchItem } from '../protocol/messages.js'
 import { wireLimits } from '../protocol/names.js'
 import { bytesOf, messageAnswer, shardAnswer } from './body.js'
 import { queryFlag } from './query.js'
@@ -10,6 +10,12 @@ import type { Answer, RequestParts } from './served.js'
 export function answerMissing(parts: RequestParts): Answer {
   const leaves = decodeLeaves(bytesOf(parts, 'question for missing leaves'))
   return async ({ replica }) => messageAnswer(encodeMissing(await replica.missing(leaves)))
+}
+
+/** Which of some leaves are held here, for one who is about to drop them: `POST /v1/:db/records/held`. */
+export function answerHeld(parts: RequestParts): Answer {
+  const leaves = decodeLeaves(bytesOf(parts, 'question for held leaves'), wireLimits.heldLeaves)
+  return async ({ replica }) => messageAnswer(encodeHeld(await replica.held(leaves)))
 }
 
 /** What is in some leaves, as far as it is held here and fits: `POST /v1/:db/records/fetch`. */

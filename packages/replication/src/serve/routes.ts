@@ -1,7 +1,7 @@
 import { mediaTypes, routes, subpaths, wireLimits } from '../protocol/names.js'
 import { checked } from './checked.js'
 import { answerInfo } from './info.js'
-import { answerFetch, answerMissing } from './leaves.js'
+import { answerFetch, answerHeld, answerMissing } from './leaves.js'
 import { answerPull } from './pull.js'
 import { answerPush } from './push.js'
 import type { ReadRequest } from './served.js'
@@ -33,6 +33,7 @@ export const protocolRoutes: readonly ProtocolRoute[] = [
   route('GET', 'records', { shards: true, read: answerPull }),
   route('POST', 'records', { takes: shard, shards: true, read: answerPush }),
   route('POST', 'missing', { takes: message, shards: false, read: answerMissing }),
+  route('POST', 'held', { takes: message, shards: true, read: answerHeld }),
   route('POST', 'fetch', { takes: message, shards: true, read: answerFetch }),
 ]
 
