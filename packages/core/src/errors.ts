@@ -45,6 +45,22 @@ export class ConflictError extends MynahError {
   }
 }
 
+/** A transaction writes more than one group of the log and one push take. Nothing was changed by the write that said so. */
+export class TransactionTooLargeError extends MynahError {
+  override readonly name = 'TransactionTooLargeError'
+  constructor(readonly detail: string) {
+    super('MYNAH_TRANSACTION_TOO_LARGE', `The transaction is too large: ${detail}`)
+  }
+}
+
+/** A transaction was used after its function had returned: this did nothing. */
+export class TransactionOverError extends MynahError {
+  override readonly name = 'TransactionOverError'
+  constructor() {
+    super('MYNAH_TRANSACTION_OVER', 'The transaction is over')
+  }
+}
+
 /** The document is known, but neither held here nor to be had: no mirror answered. */
 export class UnreachableError extends MynahError {
   override readonly name = 'UnreachableError'

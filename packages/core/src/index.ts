@@ -18,6 +18,7 @@ export type {
 export { REMOVE } from './database/documents.js'
 export { type OpenOptions, open } from './database/open.js'
 export type { Stats } from './database/stats.js'
+export type { Transaction, TransactionOptions } from './database/transaction.js'
 export type { VerifyFinding, VerifyOptions, VerifyProgress, VerifyReport } from './database/verify.js'
 export type { Env, Timer } from './env/env.js'
 export { nodeEnv } from './env/node-env.js'

@@ -21,6 +21,10 @@ export const limits = {
   blockRecords: 65_536,
   /** Live leaves of one document that a local put or a peer's push may create. */
   liveLeaves: 1_000,
+  /** Records of one transaction: as many as one push takes. */
+  transactionRecords: 4_096,
+  /** Bytes of the bodies of a transaction of several records, about as many as they take as JSON: what one push takes. */
+  transactionBytes: 4 * 1024 * 1024,
   /** Incarnations remembered. */
   incarnations: 1_000,
 } as const

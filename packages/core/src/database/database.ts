@@ -1,6 +1,9 @@
 import type { Documents } from './documents.js'
 import type { Stats } from './stats.js'
+import type { Transaction, TransactionOptions } from './transaction.js'
 import type { VerifyOptions, VerifyReport } from './verify.js'
+
+type Maybe<T> = T | Promise<T>
 
 /** An open database: what a mirror over HTTP offers too, and what only the holder of the files can do. */
 export interface Database extends Documents, AsyncDisposable {
@@ -17,6 +20,14 @@ export interface Database extends Documents, AsyncDisposable {
    * @throws UnconfirmedError when no mirror could be asked: there is none, none answers, replication does not run
    */
   evict(ids: Iterable<string>): Promise<number>
+  /**
+   * Reads and writes several documents, all or nothing, as if nothing else happened meanwhile; gives what `run` returned.
+   * Where a document that it read was changed by somebody else before it was done, `run` runs again, until it is not or
+   * `signal` fires: it should do nothing that cannot be done twice. Where it throws, nothing is written. Durable when
+   * resolved, unless the database is `relaxed`.
+   * @throws what `run` throws, the signal's reason, StorageError
+   */
+  transaction<R>(run: (tx: Transaction) => Maybe<R>, options?: TransactionOptions): Promise<R>
   /** Compresses all that is not yet in shards. Sealing goes on by itself in the background; this finishes it. */
   seal(options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Reads and checks every byte. With `repair`, an index that does not agree is rebuilt from the log. */

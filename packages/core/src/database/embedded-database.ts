@@ -26,6 +26,7 @@ import { Reader } from './reader.js'
 import type { Replica } from './replica.js'
 import { ReplicaPort } from './replica-port.js'
 import { type Stats, statsOf } from './stats.js'
+import { runTransaction, type Transaction, type TransactionOptions } from './transaction.js'
 import { type VerifyOptions, type VerifyReport, verify } from './verify.js'
 import { Writer } from './writer.js'
 
@@ -120,6 +121,17 @@ export class EmbeddedDatabase implements Database {
   async delete(target: string | Ref): Promise<Ref | undefined> {
     this.#requireWritable()
     return this.#writer.delete(target)
+  }
+
+  async transaction<R>(run: (tx: Transaction) => Maybe<R>, options: TransactionOptions = {}): Promise<R> {
+    this.#requireWritable()
+    const ground = {
+      context: this.#context,
+      queue: this.#queue,
+      newId: this.#writer.newId,
+      reading: <T>(read: () => Promise<T>) => this.#reading(read),
+    }
+    return runTransaction(ground, run, options)
   }
 
   async get<T extends object = Document>(id: string, options?: ReadOptions): Promise<Stored<T> | undefined> {

@@ -170,7 +170,9 @@ export async function replay(
     options.signal?.throwIfAborted()
     const entries = await index.lookup([...new Set(batch.map(({ record }) => record.id))])
     index.apply(GroupPlan.replay(batch, entries))
-    if (options.flush && index.flushDue) await index.flush()
+    // A batch may end within a transaction: what the index says it follows to must not.
+    const whole = batch.at(-1)?.record.continues !== true
+    if (options.flush && whole && index.flushDue) await index.flush()
     options.onProgress?.({ doneRecords: index.root.seq, totalRecords: log.head })
   }
   // The log may end in a lost span.

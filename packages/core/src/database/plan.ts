@@ -153,6 +153,15 @@ export class GroupPlan {
     return dropped
   }
 
+  /** What `run` adds is one transaction. */
+  together<R>(run: () => R): R {
+    const first = this.records.length
+    const result = run()
+    for (let at = first; at < this.records.length - 1; at++)
+      this.records[at] = { ...this.records[at]!, continues: true }
+    return result
+  }
+
   /** What the index has to take when the records are in the log. */
   commit(): IndexCommit {
     const changes: EntryChange[] = []

@@ -25,13 +25,14 @@ export class Writer {
   readonly #context: Context
   readonly #queue: CommitQueue
   readonly #reader: Reader
-  readonly #newId: () => string
+  /** A UUID of version 7. */
+  readonly newId: () => string
 
   constructor(context: Context, queue: CommitQueue, reader: Reader) {
     this.#context = context
     this.#queue = queue
     this.#reader = reader
-    this.#newId = uuidSource(context.env)
+    this.newId = uuidSource(context.env)
   }
 
   async put<T extends object>(doc: T, options: PutOptions): Promise<Stored<T>> {
@@ -133,7 +134,7 @@ export class Writer {
   }
 
   #intent(doc: object, options: PutOptions): PutIntent {
-    const { id = this.#newId(), rev, body } = acceptDocument(doc)
+    const { id = this.newId(), rev, body } = acceptDocument(doc)
     return { id, rev, body, bytes: valueBytes(body), overwrite: options.overwrite === true, repeatable: true }
   }
 }
