@@ -51,7 +51,8 @@ async function walkBack(
     } else path.push(...record.path)
     const last = path.at(-1)
     if (last === undefined || record?.path.length === 0) break
-    recorded ??= new Map((await index.history(id)).map((row) => [row.rev, row.seq]))
+    // The newest first: of a revision that was told anew, what was told last counts.
+    recorded ??= new Map((await index.history(id)).toReversed().map((row) => [row.rev, row.seq]))
     const at = recorded.get(last)
     seq = at === undefined || at <= since ? undefined : at
   }

@@ -62,6 +62,7 @@ async function retell(ground: Ground, ids: readonly string[]): Promise<number> {
   const before = await index.lookup(ids)
   const entries = new Map<string, Entry>()
   const told: LogRecord[] = []
+  const superseded: { id: string; leaf: Leaf; until: number }[] = []
   let done = 0
   for (let bytes = 0; done < ids.length && bytes < SLICE_BYTES; done++) {
     const id = ids[done]!
@@ -72,6 +73,7 @@ async function retell(ground: Ground, ids: readonly string[]): Promise<number> {
       const record = await toldAgain(ground, id, leaf)
       bytes += valueBytes(record.body ?? null)
       told.push(record)
+      if (log.isLost(leaf.seq)) superseded.push({ id, leaf, until: log.head + told.length })
     }
     for (const { seq, bodySeq } of lost)
       harmed.push(
@@ -94,7 +96,7 @@ async function retell(ground: Ground, ids: readonly string[]): Promise<number> {
     entries,
   )
   const changes = [...entries].map(([id, after]): EntryChange => ({ id, before: before.get(id), after }))
-  index.apply({ changes, superseded: [], seq: log.head })
+  index.apply({ changes, superseded, seq: log.head })
   return done
 }
 

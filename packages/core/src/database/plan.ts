@@ -36,7 +36,7 @@ export class GroupPlan {
   readonly #firstSeq: number
   readonly #entries: Map<string, Entry>
   readonly #before = new Map<string, Entry | undefined>()
-  readonly #superseded: { id: string; leaf: Leaf }[] = []
+  readonly #superseded: { id: string; leaf: Leaf; until: number }[] = []
 
   /** `entries` holds those of every id that is planned, and is changed as the plan grows. */
   constructor(options: { origin: string; at: number; firstSeq: number; entries: Map<string, Entry> }) {
@@ -205,7 +205,13 @@ export class GroupPlan {
     if (!this.#before.has(record.id)) this.#before.set(record.id, before)
     const { leaves, superseded } = applyRecord(before?.leaves ?? [], seq, record)
     this.#entries.set(record.id, { leaves })
-    for (const leaf of superseded) this.#superseded.push({ id: record.id, leaf })
+    for (const leaf of superseded) this.#superseded.push({ id: record.id, leaf, until: seq })
+    if (before === undefined || before.leaves.length === superseded.length) return
+    // A leaf that this record tells of anew was known from its old place on.
+    for (const leaf of before.leaves) {
+      if (!superseded.includes(leaf) && !leaves.some((other) => other.seq === leaf.seq))
+        this.#superseded.push({ id: record.id, leaf, until: seq })
+    }
   }
 
   /** How the index follows records that are in the log already. */

@@ -33,11 +33,11 @@ export async function writeBatch(store: DerivedStore, env: Env, batch: Batch): P
     if (operations.put() % SLICE === 0) await env.yield()
   }
   for (const [id, rows] of overlay.history) {
-    for (const { seq, rev, bodySeq } of rows) {
+    for (const row of rows) {
       operations.begin()
-      writeHistoryKey(operations.rows, id, seq)
+      writeHistoryKey(operations.rows, id, row.seq)
       operations.beginValue()
-      writeHistory(operations.rows, rev, bodySeq)
+      writeHistory(operations.rows, row)
       if (operations.put() % SLICE === 0) await env.yield()
     }
   }

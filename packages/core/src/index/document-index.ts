@@ -23,8 +23,8 @@ import { decodeRoot, type EntryChange, emptyRoot, nextRoot, type Root } from './
 /** What one commit changes in the index. */
 export interface IndexCommit {
   readonly changes: readonly EntryChange[]
-  /** Leaves that were superseded. */
-  readonly superseded: readonly { readonly id: string; readonly leaf: Leaf }[]
+  /** Leaves that were superseded, or are told of by another record now: by the one at `until`. */
+  readonly superseded: readonly { readonly id: string; readonly leaf: Leaf; readonly until: number }[]
   /** The last seq of the commit. */
   readonly seq: number
 }
@@ -177,7 +177,10 @@ export class DocumentIndex {
       overlay.setEntry(id, after)
       if (before) this.#cache.delete(id)
     }
-    for (const { id, leaf } of commit.superseded) overlay.addHistory(id, leaf)
+    for (const { id, leaf, until } of commit.superseded) {
+      const { seq, rev, bodySeq } = leaf
+      overlay.addHistory(id, { seq, rev, bodySeq, until })
+    }
     overlay.root = nextRoot(overlay.root, commit.changes, commit.seq, (print) => this.#pages.change(print))
   }
 

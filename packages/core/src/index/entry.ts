@@ -49,18 +49,32 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   return { leaves }
 }
 
-/** Appends the bytes of a history row: the rev, then the seq of its body as a varint, 0 when it was not held. */
-export function writeHistory(writer: ByteWriter, rev: string, bodySeq: number): void {
+/** A history row without its seq, which is in its key. */
+export interface HistoryValue {
+  readonly rev: string
+  /** Where its body is; 0 when it was not held. */
+  readonly bodySeq: number
+  /** The seq that superseded it; undefined in a row that an older version wrote. */
+  readonly until?: number
+}
+
+/**
+ * Appends the bytes of a history row: the rev, then the seq of its body as a varint, 0 when it was not held, then the seq
+ * that superseded it as a varint.
+ */
+export function writeHistory(writer: ByteWriter, { rev, bodySeq, until }: HistoryValue): void {
   writeParent(writer, rev)
   writer.varint(bodySeq)
+  if (until !== undefined) writer.varint(until)
 }
 
 /** @throws MalformedBytes */
-export function decodeHistory(bytes: Uint8Array): { readonly rev: string; readonly bodySeq: number } {
+export function decodeHistory(bytes: Uint8Array): HistoryValue {
   const reader = new ByteReader(bytes)
   const row = { rev: readRev(reader, reader.u8()), bodySeq: reader.varint() }
+  const until = reader.left > 0 ? { until: reader.varint() } : {}
   reader.end()
-  return row
+  return { ...row, ...until }
 }
 
 function writeLeaf(writer: ByteWriter, leaf: Leaf): void {

@@ -1,14 +1,11 @@
 import { compareUtf8 } from '../bytes/compare.js'
-import type { Entry } from './entry.js'
+import type { Entry, HistoryValue } from './entry.js'
 import { type Bounds, firstFrom } from './range.js'
 import { emptyRoot, type Root } from './root.js'
 
 /** Where a superseded revision has its record. */
-export interface HistoryRow {
+export interface HistoryRow extends HistoryValue {
   readonly seq: number
-  readonly rev: string
-  /** Where its body is; 0 when it was not held. */
-  readonly bodySeq: number
 }
 
 /** Up to here ids are put in their places one by one rather than sorted with all others. */
@@ -44,8 +41,7 @@ export class Overlay {
     return this.#sorted.slice(start, end)
   }
 
-  addHistory(id: string, { seq, rev, bodySeq }: HistoryRow): void {
-    const row = { seq, rev, bodySeq }
+  addHistory(id: string, row: HistoryRow): void {
     const known = this.history.get(id)
     if (known) known.push(row)
     else this.history.set(id, [row])

@@ -88,7 +88,7 @@ test('the index agrees with a map, its sum with one computed from nothing, after
             expect(await index.get(one.id)).toEqual(before)
             const leaf: Leaf = { rev: `${seq}-${one.hash}`, deleted: one.deleted, seq, bodySeq: seq }
             const after = { leaves: [leaf] }
-            const superseded = before ? [{ id: one.id, leaf: before.leaves[0]! }] : []
+            const superseded = before ? [{ id: one.id, leaf: before.leaves[0]!, until: seq }] : []
             if (before) history.set(one.id, [before.leaves[0]!.seq, ...(history.get(one.id) ?? [])])
             const commit = { changes: [{ id: one.id, before, after }], superseded, seq }
             model.set(one.id, after)

@@ -48,9 +48,12 @@ test('an entry comes back from its bytes', () => {
 test('a history row comes back from its bytes', () => {
   fc.assert(
     fc.property(rev, seq, (given, bodySeq) => {
-      const writer = new ByteWriter()
-      writeHistory(writer, given, bodySeq)
-      expect(decodeHistory(writer.finish())).toEqual({ rev: given, bodySeq })
+      const old = { rev: given, bodySeq }
+      for (const row of [old, { ...old, until: bodySeq + 1 }]) {
+        const writer = new ByteWriter()
+        writeHistory(writer, row)
+        expect(decodeHistory(writer.finish())).toEqual(row)
+      }
     }),
   )
 })
