@@ -141,6 +141,25 @@ export function storageCompliance(make: () => Promise<StorageSubject>): readonly
       await again.sync('a')
       same([...(await again.read('a', 0, 9))], [1, 2, 4])
     }),
+    check(
+      'a durable append, where there is one, goes with the others, and is refused as they are',
+      async ({ storage, reopen }) => {
+        if (storage.appendDurably === undefined) return
+        await storage.append('a', 0, bytes(1))
+        await storage.sync('a')
+        await storage.appendDurably('a', 1, bytes(2, 3))
+        for (const length of [0, 2, 4])
+          await rejects(storage.appendDurably('a', length, bytes(9)), StorageError)
+        await storage.append('a', 3, bytes(4))
+        await storage.sync('a')
+        await storage.appendDurably('a', 4, bytes(5))
+        same([...(await storage.read('a', 0, 9))], [1, 2, 3, 4, 5])
+        const again = await reopen()
+        await again.appendDurably?.('a', 5, bytes(6))
+        await again.appendDurably?.('a', 6, bytes(7))
+        same([...(await again.read('a', 0, 9))], [1, 2, 3, 4, 5, 6, 7])
+      },
+    ),
     check('many files can be in use at once', async ({ storage }) => {
       const names = Array.from({ length: 100 }, (_, index) => `file-${index}`)
       await Promise.all(names.map((name, index) => storage.append(name, 0, bytes(index))))

@@ -85,10 +85,29 @@ export class HotOutput {
   }
 
   /** Appends a group; not durable before `sync`. @throws StorageError */
-  async put(group: PendingGroup, synced: number): Promise<void> {
+  put(group: PendingGroup, synced: number): Promise<void> {
+    return this.#append(group, synced, (bytes) => this.#storage.append(this.name, this.#length, bytes))
+  }
+
+  /** Appends a group and makes all durable. @throws StorageError */
+  async putDurably(group: PendingGroup, synced: number): Promise<void> {
+    const storage = this.#storage
+    if (this.#durable.length < this.#length || storage.appendDurably === undefined) {
+      await this.put(group, synced)
+      return this.sync()
+    }
+    await this.#append(group, synced, (bytes) => storage.appendDurably!(this.name, this.#length, bytes))
+    this.#becomeDurable()
+  }
+
+  async #append(
+    group: PendingGroup,
+    synced: number,
+    write: (bytes: Uint8Array) => Promise<void>,
+  ): Promise<void> {
     const { bytes, checksum } = encodeGroup({ ...group, salt: this.#salt, previous: this.#checksum, synced })
     try {
-      await this.#storage.append(this.name, this.#length, bytes)
+      await write(bytes)
     } catch (error) {
       this.#failed = true
       throw error
@@ -106,6 +125,10 @@ export class HotOutput {
       this.#failed = true
       throw error
     }
+    this.#becomeDurable()
+  }
+
+  #becomeDurable(): void {
     this.#durable = { number: this.number, length: this.#length, checksum: this.#checksum }
     this.#durableClaim = this.#claim
   }

@@ -185,13 +185,25 @@ export class HotWriter {
   }
 
   async #write(file: HotOutput, group: PendingGroup | undefined, sync: boolean): Promise<void> {
-    if (group !== undefined) await file.put(group, this.#synced)
-    if (sync) await this.#sync(file)
-    else if (group !== undefined) this.#pending.push(group)
+    if (group === undefined) {
+      if (sync) await this.#sync(file)
+      return
+    }
+    if (!sync) {
+      await file.put(group, this.#synced)
+      this.#pending.push(group)
+      return
+    }
+    await file.putDurably(group, this.#synced)
+    this.#becomeDurable()
   }
 
   async #sync(file: HotOutput): Promise<void> {
     await file.sync()
+    this.#becomeDurable()
+  }
+
+  #becomeDurable(): void {
     this.#pending = []
     this.#synced = this.#head
   }

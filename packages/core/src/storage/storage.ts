@@ -18,6 +18,11 @@ export interface Storage {
    * On failure any part of `bytes` may have been written.
    */
   append(name: string, expectedLength: number, bytes: Uint8Array): Promise<void>
+  /**
+   * `append` and `sync` in one, where that is faster: for a file of which all is durable already. On failure any part of
+   * `bytes` may have been written.
+   */
+  appendDurably?(name: string, expectedLength: number, bytes: Uint8Array): Promise<void>
   /** Up to `length` bytes from `offset`; fewer only at the end of the file. */
   read(name: string, offset: number, length: number): Promise<Uint8Array>
   /** Makes all that was appended durable, and the file's name in its directory. */
