@@ -25,6 +25,9 @@ export type {
   Replica,
   ReplicationSettings,
 } from './database/replica.js'
+export { deepFreeze } from './document/freeze.js'
+export { uuidSource } from './document/uuid.js'
+export { acceptDocument, acceptId, acceptRev } from './document/validate.js'
 export type { LogRecord } from './log/record.js'
 
 /** What replication may ask of an open database. @throws TypeError for anything that `open` did not make */

@@ -1,12 +1,19 @@
-import type { LiveStream } from './live-stream.js'
+import type { Writable } from 'node:stream'
+
+/** An answer without an end of its own. */
+export interface Endless {
+  /** What it is written to. */
+  readonly sink: Writable
+  end(): void
+}
 
 /** The live streams that are open, to be ended at a stop. */
 export class LiveStreams {
-  readonly #open = new Set<LiveStream>()
+  readonly #open = new Set<Endless>()
   #stopped = false
 
   /** Keeps it until it closes; ends it at once when the stop has begun. */
-  add(stream: LiveStream): void {
+  add(stream: Endless): void {
     this.#open.add(stream)
     stream.sink.once('close', () => this.#open.delete(stream))
     if (this.#stopped) stream.end()

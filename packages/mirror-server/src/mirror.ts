@@ -8,6 +8,8 @@ import { answerFailure, refuseRoute } from './failures.js'
 import { Gate } from './gate.js'
 import { serverLimits } from './limits.js'
 import { LiveStreams } from './live-streams.js'
+import { changesRoutes } from './routes/changes.js'
+import { collectionRoutes } from './routes/collection.js'
 import { databaseRoutes } from './routes/databases.js'
 import { documentRoutes } from './routes/documents.js'
 import { healthRoutes } from './routes/health.js'
@@ -57,6 +59,8 @@ export const mirror: FastifyPluginAsync<MirrorOptions> = async (fastify, options
       await scope.register(answeredRoutes, shared)
       await scope.register(liveRoutes, shared)
       await scope.register(documentRoutes, shared)
+      await scope.register(collectionRoutes, shared)
+      await scope.register(changesRoutes, shared)
     },
     { prefix: routes.root },
   )

@@ -77,10 +77,11 @@ export async function recordsOf(response: Response): Promise<Awaited<ReturnType<
   return await decodeRecords(new Uint8Array(await response.arrayBuffer()), nodeEnv)
 }
 
-/** The status and code of an error, after a check that the body is just `{ code, message }`. */
+/** The status and code of an error, after a check that the body is `{ code, message }` and what belongs to the code. */
 export async function failureOf(response: Response): Promise<readonly [status: number, code: string]> {
   const body = (await response.json()) as { readonly code: string; readonly message: string }
-  if (Object.keys(body).join() !== 'code,message') throw new Error(JSON.stringify(body))
+  const more = { MYNAH_CONFLICT: ',rev', MYNAH_DOCUMENT_INVALID: ',path,detail' }[body.code] ?? ''
+  if (Object.keys(body).join() !== `code,message${more}`) throw new Error(JSON.stringify(body))
   return [response.status, body.code]
 }
 

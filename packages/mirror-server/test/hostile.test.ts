@@ -239,7 +239,11 @@ describe('a request', () => {
       const answer = await exchange(origin, `${method} ${path} HTTP/1.1`)
       const failure = JSON.parse(answer.body) as { code: string }
       expect([name, answer.status, failure.code]).toEqual([name, status, code])
-      expect(Object.keys(failure)).toEqual(['code', 'message'])
+      expect(Object.keys(failure)).toEqual([
+        'code',
+        'message',
+        ...(failure.code === 'MYNAH_DOCUMENT_INVALID' ? ['path', 'detail'] : []),
+      ])
     }
   })
 

@@ -1,3 +1,4 @@
+export { type ConnectOptions, connect } from './connect.js'
 export {
   DatabaseNameInvalidError,
   DatabaseUnknownError,

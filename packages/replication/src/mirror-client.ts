@@ -179,9 +179,14 @@ export class MirrorClient {
   }
 
   async *#live(signal: AbortSignal): AsyncGenerator<Position | undefined, never> {
-    const request = this.#request({ method: 'GET', path: subpaths.live, signal, answerType: mediaTypes.live })
+    const request = this.#request({
+      method: 'GET',
+      path: subpaths.live,
+      signal,
+      answerType: mediaTypes.lines,
+    })
     const stream = await this.#reached(signal, () => this.#options.transport.stream(request))
-    if (stream.status !== 200 || !isType(stream.headers, mediaTypes.live)) {
+    if (stream.status !== 200 || !isType(stream.headers, mediaTypes.lines)) {
       throw this.#garbled(stream, 'not a live stream')
     }
     const chunks = stream.body[Symbol.asyncIterator]()

@@ -1,5 +1,6 @@
 export { DatabaseNameInvalidError, DatabaseUnknownError, MessageInvalidError } from './errors.js'
 export { answerChecksum, type Question, requestChecksum } from './protocol/checksum.js'
+export { documentJson, parseDocumentJson } from './protocol/document-json.js'
 export {
   type DatabaseInfo,
   decodeError,
@@ -10,6 +11,7 @@ export {
   decodeLiveLine,
   decodeMissing,
   decodePushAnswer,
+  type ErrorMessage,
   encodeError,
   encodeFetch,
   encodeHeld,

@@ -170,7 +170,7 @@ export class MemoryMirror implements Transport {
     if (fault === 'portal') return { ...portal, body: once(text('<html>Log in</html>')) }
     if (fault === 'hang') return new Promise(() => {})
     if (fault !== undefined) throw new Error('connection refused')
-    return { status: 200, headers: { 'content-type': mediaTypes.live }, body: this.#lines(request.signal) }
+    return { status: 200, headers: { 'content-type': mediaTypes.lines }, body: this.#lines(request.signal) }
   }
 
   async close(): Promise<void> {

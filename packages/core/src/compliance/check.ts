@@ -21,3 +21,18 @@ export function same(actual: unknown, expected: unknown, what = ''): void {
 export function holds(condition: boolean, what: string): void {
   if (!condition) throw new Error(what)
 }
+
+/** @throws Error when it does not reject with an error of this code; gives the error */
+export async function rejects(
+  promise: Promise<unknown>,
+  code: string,
+): Promise<Error & { readonly code: string }> {
+  try {
+    await promise
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === code)
+      return error as Error & { readonly code: string }
+    throw new Error(`expected ${code}, found ${String(error)}`, { cause: error })
+  }
+  throw new Error(`expected ${code}, but it succeeded`)
+}

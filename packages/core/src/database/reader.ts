@@ -1,7 +1,7 @@
 import { pathOf, readable } from '../changes/ancestry.js'
 import type { Fields } from '../codec/value.js'
 import { conflictsOf, type Leaf, leafKey } from '../document/tree.js'
-import { acceptId } from '../document/validate.js'
+import { acceptId, acceptRev } from '../document/validate.js'
 import { MynahError, RecordLostError, ShardCorruptError, StaleError, UnreachableError } from '../errors.js'
 import type { Entry } from '../index/entry.js'
 import type { LogRecord } from '../log/record.js'
@@ -59,6 +59,7 @@ export class Reader {
 
   async read(id: string, options: ReadOptions = {}): Promise<Read> {
     acceptId(id)
+    if (options.rev !== undefined) acceptRev(options.rev)
     options.signal?.throwIfAborted()
     const found =
       options.rev === undefined

@@ -1,4 +1,5 @@
 import { valueBytes } from '../codec/value-size.js'
+import { deepFreeze } from '../document/freeze.js'
 import { uuidSource } from '../document/uuid.js'
 import { acceptDocument, acceptId, acceptRev } from '../document/validate.js'
 import { ConflictError, DocumentInvalidError, MynahError, UnreachableError } from '../errors.js'
@@ -162,12 +163,4 @@ function refusable<R>(run: () => R): R | MynahError {
     if (error instanceof MynahError) return error
     throw error
   }
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) {
-    Object.freeze(value)
-    for (const item of Object.values(value)) deepFreeze(item)
-  }
-  return value
 }

@@ -1,9 +1,115 @@
-import { mediaTypes, routes } from '@mynah/replication/protocol'
+import { ConflictError, type Database, type Document, DocumentInvalidError, type Ref } from '@mynah/core'
+import {
+  documentJson,
+  MessageInvalidError,
+  mediaTypes,
+  routes,
+  wireLimits,
+} from '@mynah/replication/protocol'
 import { RequestRefusedError } from '@mynah/replication/serve'
-import type { FastifyPluginAsync } from 'fastify'
-import { documentJson } from '../document-json.js'
+import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import { documentOf } from '../document-body.js'
 import { refuseOtherMethods } from '../failures.js'
-import { belowRoot, type RouteOptions } from './scope.js'
+import { flagOf, textOf } from '../query.js'
+import { belowRoot, type DatabaseRequest, type RouteOptions, takeBytes } from './scope.js'
+
+interface DocumentRequest extends DatabaseRequest {
+  Params: { readonly db: string; readonly '*': string }
+}
+
+/** Documents one by one. The id is the rest of the path, decoded. */
+export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, { databases, budget }) => {
+  const url = belowRoot(routes.documents)
+  fastify.get<DocumentRequest>(url, async ({ params, query, headers }, reply) => {
+    const { database } = await databases.get(params.db)
+    const rev = textOf(query, 'rev')
+    const details = flagOf(query, 'details')
+    const read = await database.read(params['*'], {
+      strict: details ? flagOf(query, 'strict') : rev === undefined,
+      ...(rev !== undefined && { rev }),
+    })
+    if (details) {
+      const { doc, current, asOf, deleted, conflicts } = read
+      return await sendJson(reply, documentJson({ doc, current, asOf, deleted, conflicts }))
+    }
+    if (read.doc === undefined) throw absent(read.deleted && rev === undefined)
+    reply.header('etag', `"${read.doc.rev}"`)
+    if (namesRev(headers['if-none-match'], read.doc.rev)) return await reply.code(304).send()
+    return await sendJson(reply, documentJson(read.doc))
+  })
+
+  await fastify.register(async (scope) => {
+    takeBytes(scope, { type: mediaTypes.json, bytesMax: wireLimits.requestBytes }, budget)
+    scope.put<DocumentRequest>(url, async ({ params, query, headers, body }, reply) => {
+      const { database } = await databases.get(params.db)
+      const id = params['*']
+      const doc = documentOf(body)
+      if (doc.id !== undefined && doc.id !== id)
+        throw new DocumentInvalidError('id', 'is not that of the path')
+      const rev = revOf(headers['if-match'])
+      const overwrite = flagOf(query, 'overwrite')
+      if (overwrite && rev !== undefined)
+        throw new MessageInvalidError('query', 'overwrite does not go with If-Match')
+      const ref =
+        rev === undefined
+          ? await database.put({ ...doc, id }, { overwrite })
+          : await replace(database, { ...doc, id }, rev)
+      return await sendRef(reply, ref, ref.rev.startsWith('1-') ? 201 : 200)
+    })
+  })
+
+  fastify.delete<DocumentRequest>(url, async ({ params, query, headers }, reply) => {
+    const { database } = await databases.get(params.db)
+    const id = params['*']
+    const rev = revOf(headers['if-match']) ?? textOf(query, 'rev')
+    const ref = await database.delete(rev === undefined ? id : { id, rev })
+    if (ref === undefined) throw absent(false)
+    return await sendRef(reply, ref, 200)
+  })
+  refuseOtherMethods(fastify, url, ['GET', 'PUT', 'DELETE'])
+}
+
+/** What a write answers: the document's id and rev. */
+export function sendRef(reply: FastifyReply, { id, rev }: Ref, status: 200 | 201): FastifyReply {
+  reply.code(status).header('etag', `"${rev}"`)
+  if (status === 201) reply.header('location', `${collectionOf(reply.request.url)}/${encodeURIComponent(id)}`)
+  return sendJson(reply, JSON.stringify({ id, rev }))
+}
+
+function sendJson(reply: FastifyReply, json: string): FastifyReply {
+  return reply.type(mediaTypes.json).send(json)
+}
+
+/** `…/v1/db/docs` of a request to it or below it. */
+function collectionOf(url: string): string {
+  return /^.*?\/docs(?=[/?]|$)/.exec(url)?.[0] ?? url
+}
+
+/**
+ * Puts the document in the place of exactly that winner. Not as a put with a rev does it: of two who write the same on
+ * the same revision only one succeeds, as a precondition promises.
+ */
+async function replace(
+  database: Database,
+  doc: Document & { readonly id: string },
+  rev: string,
+): Promise<Ref> {
+  const { rev: given, ...members } = doc
+  if (given !== undefined && given !== rev) throw new DocumentInvalidError('rev', 'is not that of If-Match')
+  const stored = await database.update(doc.id, (before) => {
+    if (before?.rev !== rev) throw new ConflictError(doc.id, before?.rev)
+    return members
+  })
+  return stored!
+}
+
+/** The one rev that `If-Match` names. @throws MessageInvalidError */
+function revOf(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined
+  const rev = /^\s*"([0-9A-Za-z-]+)"\s*$/.exec(header)?.[1]
+  if (rev === undefined) throw new MessageInvalidError('request', 'If-Match names one rev, in quotes')
+  return rev
+}
 
 /** Whether `If-None-Match` names the rev: a list of tags, weak or not, or `*`. */
 function namesRev(header: string | undefined, rev: string): boolean {
@@ -14,19 +120,8 @@ function namesRev(header: string | undefined, rev: string): boolean {
   })
 }
 
-/** Documents one by one. The id is the rest of the path, decoded. */
-export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, { databases }) => {
-  const url = belowRoot(routes.documents)
-  fastify.get<{ Params: { readonly db: string; readonly '*': string } }>(url, async (request, reply) => {
-    const { database } = await databases.get(request.params.db)
-    const { doc, deleted } = await database.read(request.params['*'], { strict: true })
-    if (doc === undefined) {
-      if (deleted) throw new RequestRefusedError('MYNAH_DOCUMENT_DELETED', 'The document is deleted')
-      throw new RequestRefusedError('MYNAH_DOCUMENT_UNKNOWN', 'There is no such document')
-    }
-    reply.header('etag', `"${doc.rev}"`)
-    if (namesRev(request.headers['if-none-match'], doc.rev)) return await reply.code(304).send()
-    return await reply.type(mediaTypes.json).send(documentJson(doc))
-  })
-  refuseOtherMethods(fastify, url, ['GET'])
+function absent(deleted: boolean): RequestRefusedError {
+  return deleted
+    ? new RequestRefusedError('MYNAH_DOCUMENT_DELETED', 'The document is deleted')
+    : new RequestRefusedError('MYNAH_DOCUMENT_UNKNOWN', 'There is no such document')
 }

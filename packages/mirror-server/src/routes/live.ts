@@ -13,7 +13,7 @@ export const liveRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, opti
     if (reply.raw.destroyed) return
     reply.hijack()
     reply.raw.writeHead(200, {
-      'content-type': mediaTypes.live,
+      'content-type': mediaTypes.lines,
       'cache-control': 'no-store',
       // Its socket is of no further use, and would hold up a stop as an idle one.
       connection: 'close',

@@ -4,7 +4,7 @@ import type { Query } from './query.js'
 
 /** What is asked, but for the body, in the one form that all spellings of an address have. */
 export interface Question {
-  readonly method: 'GET' | 'PUT' | 'POST'
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   /** The database's name. */
   readonly database: string
   /** As in `subpaths`. */

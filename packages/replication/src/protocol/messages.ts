@@ -192,16 +192,35 @@ export function decodeLiveLine(line: string): Position | undefined {
   return shape.position(shape.object(shape.json(line)).position)
 }
 
+/** What an answer says of an error. JSON. */
+export interface ErrorMessage {
+  readonly code: string
+  readonly message: string
+  /** Of a conflict: the document's revision now. */
+  readonly rev?: string
+  /** Of an invalid document: where in it. */
+  readonly path?: string
+  /** Of an invalid document: what is wrong there. */
+  readonly detail?: string
+}
+
 /** The body of an error. */
-export function encodeError(error: { readonly code: string; readonly message: string }): string {
-  return JSON.stringify({ code: error.code, message: error.message.slice(0, wireLimits.textCharacters) })
+export function encodeError({ code, message, rev, path, detail }: ErrorMessage): string {
+  const [text, place, fault] = [message, path, detail].map((one) => one?.slice(0, wireLimits.textCharacters))
+  return JSON.stringify({ code, message: text, rev, path: place, detail: fault })
 }
 
 /** @throws MessageInvalidError */
-export function decodeError(text: string): { readonly code: string; readonly message: string } {
+export function decodeError(text: string): ErrorMessage {
   const shape = new Shape('error')
-  const message = shape.object(shape.json(text))
-  return { code: shape.text(message.code), message: shape.text(message.message) }
+  const { code, message, rev, path, detail } = shape.object(shape.json(text))
+  return {
+    code: shape.text(code),
+    message: shape.text(message),
+    ...(rev !== undefined && { rev: shape.text(rev) }),
+    ...(path !== undefined && { path: shape.text(path) }),
+    ...(detail !== undefined && { detail: shape.text(detail) }),
+  }
 }
 
 function databaseId(shape: Shape, value: unknown): string {

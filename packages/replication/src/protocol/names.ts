@@ -10,7 +10,9 @@ export const routes = {
   missing: '/v1/:db/records/missing',
   held: '/v1/:db/records/held',
   fetch: '/v1/:db/records/fetch',
+  collection: '/v1/:db/docs',
   documents: '/v1/:db/docs/*',
+  changes: '/v1/:db/changes',
   health: '/health',
 } as const
 
@@ -29,7 +31,9 @@ export const mediaTypes = {
   shard: 'application/vnd.mynah.shard',
   message: 'application/msgpack',
   json: 'application/json',
-  live: 'application/x-ndjson',
+  /** A line of JSON each. */
+  lines: 'application/x-ndjson',
+  events: 'text/event-stream',
 } as const
 
 /** Headers of the protocol, as Node and undici spell them. */
@@ -74,6 +78,10 @@ export const wireLimits = {
   holds: 16,
   /** Prefixes of one pull. */
   prefixes: 100,
+  /** Documents in one page of a list, or lines of one write. */
+  documents: 10_000,
+  /** Raw bytes of documents after which a page of a list ends. */
+  listBytes: 1024 * 1024,
   /** Characters of a code, a reason or an error's message. */
   textCharacters: 1_000,
   /** Bytes of one line of the live stream. */

@@ -1,5 +1,5 @@
-import { MynahError } from '@mynah/core'
-import { encodeError } from '../protocol/messages.js'
+import { ConflictError, DocumentInvalidError, MynahError } from '@mynah/core'
+import { type ErrorMessage, encodeError } from '../protocol/messages.js'
 import type { TransportAnswer } from '../transport.js'
 import { jsonAnswer } from './body.js'
 
@@ -61,10 +61,8 @@ export class DatabaseUnavailableError extends MynahError {
 }
 
 /** What the client is told of an error. */
-export interface Failure {
+export interface Failure extends ErrorMessage {
   readonly status: number
-  readonly code: string
-  readonly message: string
 }
 
 /** What becomes of an error: its status and code, and below 500 its message, which else may name files of this machine. */
@@ -75,8 +73,14 @@ export function failureOf(error: unknown): Failure {
   const known: Readonly<Record<string, number>> = statuses
   const status = error instanceof DatabaseUnavailableError ? 503 : (known[error.code] ?? 500)
   if (error instanceof RequestRefusedError || status < 500)
-    return { status, code: error.code, message: error.message }
+    return { status, code: error.code, message: error.message, ...particulars(error) }
   return { status, code: error.code, message: 'The mirror could not do this; its log says why' }
+}
+
+/** What the other side needs to make the same error of it. */
+function particulars(error: MynahError): Pick<ErrorMessage, 'rev' | 'path' | 'detail'> {
+  if (error instanceof ConflictError) return error.rev === undefined ? {} : { rev: error.rev }
+  return error instanceof DocumentInvalidError ? { path: error.path, detail: error.detail } : {}
 }
 
 /** The failure as an answer of the protocol. */

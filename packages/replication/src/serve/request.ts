@@ -40,7 +40,7 @@ export async function serveStream(
     const { replica } = await mirror.databases.get(name)
     return {
       status: 200,
-      headers: { 'content-type': mediaTypes.live },
+      headers: { 'content-type': mediaTypes.lines },
       body: liveLines(replica, { env: mirror.env, signal }),
     }
   } catch (error) {

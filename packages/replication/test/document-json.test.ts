@@ -1,7 +1,7 @@
 import type { Value } from '@mynah/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { documentJson } from '../src/document-json.js'
+import { documentJson } from '../src/protocol/document-json.js'
 
 /** The other direction, written from the page and not from the code. */
 function untag(value: unknown): unknown {

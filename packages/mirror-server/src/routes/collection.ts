@@ -1,0 +1,102 @@
+import type { Database, Document, ListOptions, Outcome } from '@mynah/core'
+import {
+  documentJson,
+  encodeError,
+  MessageInvalidError,
+  mediaTypes,
+  routes,
+  wireLimits,
+} from '@mynah/replication/protocol'
+import { failureOf, type Query, RequestRefusedError } from '@mynah/replication/serve'
+import type { FastifyPluginAsync } from 'fastify'
+import { documentOf, utf8 } from '../document-body.js'
+import { refuseOtherMethods } from '../failures.js'
+import { flagOf, numberOf, textOf } from '../query.js'
+import { sendRef } from './documents.js'
+import { belowRoot, type DatabaseRequest, type RouteOptions, takeBytes } from './scope.js'
+
+const LIST_LIMIT = 100
+
+/** Documents by the page, and new ones. */
+export const collectionRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, { databases, budget }) => {
+  const url = belowRoot(routes.collection)
+  fastify.get<DatabaseRequest>(url, async ({ params, query }, reply) => {
+    const range = rangeOf(query)
+    const { database } = await databases.get(params.db)
+    return await reply.type(mediaTypes.json).send(await page(database, range))
+  })
+  await fastify.register(async (scope) => {
+    takeBytes(scope, { type: mediaTypes.json, bytesMax: wireLimits.requestBytes }, budget)
+    const lines = { parseAs: 'buffer', bodyLimit: wireLimits.requestBytes } as const
+    scope.addContentTypeParser(mediaTypes.lines, lines, (_request, body, done) => done(null, body))
+    scope.post<DatabaseRequest>(url, async ({ params, query, headers, body }, reply) => {
+      const overwrite = flagOf(query, 'overwrite')
+      const { database } = await databases.get(params.db)
+      if (!headers['content-type']!.startsWith(mediaTypes.lines)) {
+        const ref = await database.put(documentOf(body), { overwrite })
+        return await sendRef(reply, ref, ref.rev.startsWith('1-') ? 201 : 200)
+      }
+      const outcomes = await putLines(database, utf8(body), overwrite)
+      return await reply.type(mediaTypes.lines).send(outcomes)
+    })
+  })
+  refuseOtherMethods(fastify, url, ['GET', 'POST'])
+}
+
+function rangeOf(query: Query): ListOptions & { readonly limit: number } {
+  const range: { [name: string]: string } = {}
+  for (const name of ['prefix', 'gt', 'gte', 'lt', 'lte']) {
+    const text = textOf(query, name)
+    if (text !== undefined) range[name] = text
+  }
+  const missing = textOf(query, 'missing') ?? 'skip'
+  if (missing !== 'skip' && missing !== 'fetch')
+    throw new MessageInvalidError('query', 'missing is skip or fetch')
+  const limit = numberOf(query, 'limit', wireLimits.documents) ?? LIST_LIMIT
+  return { ...range, missing, reverse: flagOf(query, 'reverse'), limit }
+}
+
+/** `{ docs, next }`: the next page is asked for with `next` as `gt`, or as `lt` in reverse; absent at the end. */
+async function page(
+  database: Database,
+  { limit, ...range }: ListOptions & { limit: number },
+): Promise<string> {
+  const docs: string[] = []
+  let characters = 0
+  let last = ''
+  for await (const doc of database.list(range)) {
+    if (docs.length === limit || characters >= wireLimits.listBytes)
+      return `{"docs":[${docs.join(',')}],"next":${JSON.stringify(last)}}`
+    const json = documentJson(doc)
+    docs.push(json)
+    characters += json.length
+    last = doc.id
+  }
+  return `{"docs":[${docs.join(',')}]}`
+}
+
+/** One outcome a line: `{"ok":true,"id":…,"rev":…}` or `{"ok":false,"code":…,"message":…}`. Empty lines are none. */
+async function putLines(database: Database, text: string, overwrite: boolean): Promise<string> {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  if (lines.length > wireLimits.documents)
+    throw new RequestRefusedError('MYNAH_REQUEST_TOO_LARGE', `More than ${wireLimits.documents} documents`)
+  const parsed = lines.map((line): Document | MessageInvalidError => {
+    try {
+      return documentOf(new TextEncoder().encode(line))
+    } catch (error) {
+      if (error instanceof MessageInvalidError) return error
+      throw error
+    }
+  })
+  const documents = parsed.filter((one): one is Document => !(one instanceof MessageInvalidError))
+  const outcomes = (await database.putMany(documents, { overwrite })).values()
+  return parsed
+    .map((one) => {
+      const outcome: Outcome<Document> =
+        one instanceof MessageInvalidError ? { ok: false, error: one } : outcomes.next().value!
+      if (outcome.ok)
+        return `{"ok":true,${JSON.stringify({ id: outcome.doc.id, rev: outcome.doc.rev }).slice(1)}\n`
+      return `{"ok":false,${encodeError(failureOf(outcome.error)).slice(1)}\n`
+    })
+    .join('')
+}

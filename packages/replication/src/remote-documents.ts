@@ -1,0 +1,301 @@
+import {
+  type Change,
+  type ChangesOptions,
+  ConflictError,
+  type Document,
+  DocumentInvalidError,
+  type Documents,
+  type Env,
+  type Fields,
+  type Input,
+  type ListOptions,
+  MynahError,
+  type Outcome,
+  type PutOptions,
+  REMOVE,
+  type Read,
+  type ReadOptions,
+  type Ref,
+  type Stored,
+  UnreachableError,
+  type Value,
+} from '@mynah/core'
+import { acceptDocument, acceptId, acceptRev, deepFreeze, uuidSource } from '@mynah/core/replica'
+import PQueue from 'p-queue'
+import type { DocumentsClient, DocumentsRequest } from './documents-client.js'
+import { MirrorUnreachableError } from './errors.js'
+import { documentJson, parseDocumentJson } from './protocol/document-json.js'
+import { decodeError, decodeInfo } from './protocol/messages.js'
+import { mediaTypes, wireLimits } from './protocol/names.js'
+import { remoteChanges } from './remote-changes.js'
+import { ShapedAnswer } from './shaped-answer.js'
+
+type Maybe<T> = T | Promise<T>
+type Members = { readonly [member: string]: Value | undefined }
+
+/** Reads of one `getMany` at a time. */
+const READS_AT_ONCE = 8
+const LIST_PAGE = 500
+
+/** A document that may be sent: checked and copied. */
+interface Outgoing {
+  readonly id: string
+  readonly rev: string | undefined
+  readonly body: Fields
+  readonly json: Uint8Array
+}
+
+/** The documents of a mirror's database, each call a request to it: nothing is kept here. */
+export class RemoteDocuments implements Documents {
+  readonly #client: DocumentsClient
+  readonly #env: Env
+  readonly #newId: () => string
+
+  constructor(client: DocumentsClient, env: Env) {
+    this.#client = client
+    this.#env = env
+    this.#newId = uuidSource(env)
+  }
+
+  async put<T extends object>(doc: T & Input<T>, options: PutOptions = {}): Promise<Stored<T>> {
+    return this.#put<T>(this.#outgoing(doc), options, {})
+  }
+
+  async putMany<T extends object>(
+    docs: Iterable<T & Input<T>>,
+    options: PutOptions = {},
+  ): Promise<Outcome<T>[]> {
+    this.#client.requireOpen()
+    options.signal?.throwIfAborted()
+    const outgoing = Array.from(docs, (doc) => {
+      try {
+        return this.#outgoing(doc)
+      } catch (error) {
+        if (error instanceof MynahError) return error
+        throw error
+      }
+    })
+    const outcomes: Outcome<T>[] = []
+    const accepted = outgoing.filter((one): one is Outgoing => !(one instanceof MynahError))
+    for (const batch of inBatches(accepted)) {
+      try {
+        outcomes.push(...(await this.#putBatch<T>(batch, options)))
+      } catch (error) {
+        options.signal?.throwIfAborted()
+        if (!(error instanceof MynahError)) throw error
+        // Of the others it is known what became of them.
+        outcomes.push(...batch.map(() => ({ ok: false, error }) as const))
+      }
+    }
+    const answered = outcomes.values()
+    return outgoing.map((one) =>
+      one instanceof MynahError ? { ok: false, error: one } : answered.next().value!,
+    )
+  }
+
+  async update<T extends object = Document>(
+    id: string,
+    change: (doc: Readonly<Stored<T>> | undefined) => Maybe<Input<T> | typeof REMOVE | undefined>,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<Stored<T> | undefined> {
+    for (;;) {
+      const before = await this.get<T>(id, options)
+      const after = await change(before && deepFreeze(before))
+      options.signal?.throwIfAborted()
+      if (after === undefined) return before
+      try {
+        if (after === REMOVE) {
+          if (before) await this.delete({ id, rev: before.rev })
+          return undefined
+        }
+        const { id: given, rev: _, ...members } = after as Document
+        if (given !== undefined && given !== id)
+          throw new DocumentInvalidError('id', `it is not ${JSON.stringify(id)}`)
+        const headers = before && { 'if-match': `"${before.rev}"` }
+        return await this.#put<T>(this.#outgoing({ ...members, id }), options, headers ?? {})
+      } catch (error) {
+        if (!(error instanceof ConflictError)) throw error
+      }
+    }
+  }
+
+  async delete(target: string | Ref): Promise<Ref | undefined> {
+    const id = acceptId(typeof target === 'string' ? target : target.id)
+    const rev = typeof target === 'string' ? undefined : acceptRev(target.rev)
+    const path = `${pathOf(id)}${rev === undefined ? '' : `?rev=${rev}`}`
+    const answer = await this.#client.json({ method: 'DELETE', path, id })
+    return typeof answer === 'string' ? undefined : { id, rev: this.#shaped(answer).text('rev') }
+  }
+
+  async get<T extends object = Document>(
+    id: string,
+    options: ReadOptions = {},
+  ): Promise<Stored<T> | undefined> {
+    const query = options.rev === undefined ? '' : `?rev=${acceptRev(options.rev)}`
+    const answer = await this.#read({ method: 'GET', path: `${pathOf(acceptId(id))}${query}`, id }, options)
+    return typeof answer === 'string' ? undefined : this.#shaped(answer).document<T>()
+  }
+
+  async read<T extends object = Document>(id: string, options: ReadOptions = {}): Promise<Read<T>> {
+    const query = new URLSearchParams({ details: 'true' })
+    if (options.rev !== undefined) query.set('rev', acceptRev(options.rev))
+    if (options.strict) query.set('strict', 'true')
+    const answer = await this.#read({ method: 'GET', path: `${pathOf(acceptId(id))}?${query}`, id }, options)
+    const shaped = this.#shaped(answer)
+    const doc = shaped.member('doc')
+    return {
+      ...(doc !== undefined && { doc: this.#shaped(doc).document<T>() }),
+      current: shaped.flag('current'),
+      asOf: shaped.date('asOf'),
+      deleted: shaped.flag('deleted'),
+      conflicts: shaped.texts('conflicts'),
+      from: 'mirror',
+    }
+  }
+
+  async getMany<T extends object = Document>(
+    ids: Iterable<string>,
+    options: ReadOptions = {},
+  ): Promise<(Stored<T> | undefined)[]> {
+    this.#client.requireOpen()
+    const queue = new PQueue({ concurrency: READS_AT_ONCE })
+    const wanted = Array.from(ids, acceptId)
+    return Promise.all(wanted.map((id) => queue.add(() => this.get<T>(id, options))))
+  }
+
+  async *list<T extends object = Document>(range: ListOptions = {}): AsyncGenerator<Stored<T>> {
+    const { signal, limit = Number.POSITIVE_INFINITY, reverse = false, ...bounds } = range
+    const query = new URLSearchParams({ reverse: String(reverse) })
+    for (const [name, text] of Object.entries(bounds)) if (text !== undefined) query.set(name, text)
+    for (let left = limit; left > 0; ) {
+      query.set('limit', String(Math.min(left, LIST_PAGE)))
+      const answer = await this.#client.json({ method: 'GET', path: `/docs?${query}`, signal })
+      const shaped = this.#shaped(answer)
+      for (const doc of shaped.list('docs')) {
+        yield this.#shaped(doc).document<T>()
+        this.#client.requireOpen()
+        signal?.throwIfAborted()
+        left -= 1
+      }
+      const next = shaped.member('next')
+      if (typeof next !== 'string') return
+      query.set(reverse ? 'lt' : 'gt', next)
+      query.delete(reverse ? 'lte' : 'gte')
+    }
+  }
+
+  async count(): Promise<number> {
+    return decodeInfo(await this.#client.text({ method: 'GET', path: '' })).documents
+  }
+
+  changes<T extends object = Document>(options: ChangesOptions = {}): AsyncGenerator<Change<T>> {
+    return remoteChanges<T>(this.#client, this.#env, options)
+  }
+
+  close(): Promise<void> {
+    return this.#client.close()
+  }
+
+  #outgoing(doc: object): Outgoing {
+    this.#client.requireOpen()
+    const { id = this.#newId(), rev, body } = acceptDocument(doc)
+    const json = documentJson({ id, ...(rev !== undefined && { rev }), ...body })
+    return { id, rev, body, json: new TextEncoder().encode(json) }
+  }
+
+  async #put<T extends object>(
+    { id, body, json }: Outgoing,
+    options: PutOptions,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<Stored<T>> {
+    const path = `${pathOf(id)}${options.overwrite ? '?overwrite=true' : ''}`
+    const asked = { method: 'PUT', path, headers, body: json, id, signal: options.signal } as const
+    const answer = await this.#client.json(asked)
+    return storedOf<T>(id, this.#shaped(answer).text('rev'), body)
+  }
+
+  async #putBatch<T extends object>(batch: readonly Outgoing[], options: PutOptions): Promise<Outcome<T>[]> {
+    const path = `/docs${options.overwrite ? '?overwrite=true' : ''}`
+    const text = await this.#client.text({
+      method: 'POST',
+      path,
+      type: mediaTypes.lines,
+      body: linesOf(batch),
+      signal: options.signal,
+    })
+    const lines = text.split('\n').slice(0, -1)
+    if (lines.length !== batch.length)
+      throw this.#client.garbled(`${lines.length} outcomes of ${batch.length} writes`)
+    return lines.map((line, index): Outcome<T> => {
+      const { id, body } = batch[index]!
+      const shaped = this.#shaped(parseDocumentJson(line))
+      if (shaped.flag('ok')) return { ok: true, doc: storedOf<T>(id, shaped.text('rev'), body) }
+      return { ok: false, error: this.#client.failure(decodeError(line), 200, { id }) as MynahError }
+    })
+  }
+
+  /** A read that no mirror answers, in time, is one that nothing is held for. */
+  async #read(request: DocumentsRequest, options: ReadOptions): Promise<Value | 'unknown' | 'deleted'> {
+    const late = new AbortController()
+    const timer =
+      options.waitMs === undefined ? undefined : this.#env.setTimer(() => late.abort(), options.waitMs)
+    const signals = options.signal ? [late.signal, options.signal] : [late.signal]
+    try {
+      return await this.#client.json({ ...request, signal: AbortSignal.any(signals) })
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      if (late.signal.aborted || cause instanceof MirrorUnreachableError)
+        throw new UnreachableError(request.id ?? '', { cause })
+      throw cause
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  #shaped(answer: Value): ShapedAnswer {
+    return new ShapedAnswer(answer, (detail) => {
+      throw this.#client.garbled(detail)
+    })
+  }
+}
+
+/**
+ * Where a document is, below the database's address.
+ * @throws DocumentInvalidError for the two ids that no URL can carry: a segment of dots is taken away, however written
+ */
+function pathOf(id: string): string {
+  if (id === '.' || id === '..') throw new DocumentInvalidError('id', 'cannot be part of a URL')
+  return `/docs/${encodeURIComponent(id)}`
+}
+
+function storedOf<T extends object>(id: string, rev: string, body: Fields): Stored<T> {
+  const members: Members = body
+  return { id, rev, ...members } as unknown as Stored<T>
+}
+
+/** Each as large as one request may be. */
+function inBatches(outgoing: readonly Outgoing[]): Outgoing[][] {
+  const batches: Outgoing[][] = []
+  let bytes = 0
+  for (const one of outgoing) {
+    const last = batches.at(-1)
+    bytes += one.json.length + 1
+    if (last && last.length < wireLimits.documents && bytes <= wireLimits.requestBytes) last.push(one)
+    else {
+      batches.push([one])
+      bytes = one.json.length + 1
+    }
+  }
+  return batches
+}
+
+function linesOf(batch: readonly Outgoing[]): Uint8Array {
+  const bytes = new Uint8Array(batch.reduce((sum, { json }) => sum + json.length + 1, 0))
+  let offset = 0
+  for (const { json } of batch) {
+    bytes.set(json, offset)
+    offset += json.length + 1
+    bytes[offset - 1] = 0x0a
+  }
+  return bytes
+}
