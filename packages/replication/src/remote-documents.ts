@@ -22,11 +22,12 @@ import {
 } from '@mynah/core'
 import { acceptDocument, acceptId, acceptRev, deepFreeze, uuidSource } from '@mynah/core/replica'
 import PQueue from 'p-queue'
+import { inBatches, linesOf, type Outgoing } from './document-lines.js'
 import type { DocumentsClient, DocumentsRequest } from './documents-client.js'
 import { MirrorUnreachableError } from './errors.js'
 import { documentJson, parseDocumentJson } from './protocol/document-json.js'
 import { decodeError, decodeInfo } from './protocol/messages.js'
-import { mediaTypes, wireLimits } from './protocol/names.js'
+import { mediaTypes } from './protocol/names.js'
 import { remoteChanges } from './remote-changes.js'
 import { ShapedAnswer } from './shaped-answer.js'
 
@@ -36,14 +37,6 @@ type Members = { readonly [member: string]: Value | undefined }
 /** Reads of one `getMany` at a time. */
 const READS_AT_ONCE = 8
 const LIST_PAGE = 500
-
-/** A document that may be sent: checked and copied. */
-interface Outgoing {
-  readonly id: string
-  readonly rev: string | undefined
-  readonly body: Fields
-  readonly json: Uint8Array
-}
 
 /** The documents of a mirror's database, each call a request to it: nothing is kept here. */
 export class RemoteDocuments implements Documents {
@@ -271,31 +264,4 @@ function pathOf(id: string): string {
 function storedOf<T extends object>(id: string, rev: string, body: Fields): Stored<T> {
   const members: Members = body
   return { id, rev, ...members } as unknown as Stored<T>
-}
-
-/** Each as large as one request may be. */
-function inBatches(outgoing: readonly Outgoing[]): Outgoing[][] {
-  const batches: Outgoing[][] = []
-  let bytes = 0
-  for (const one of outgoing) {
-    const last = batches.at(-1)
-    bytes += one.json.length + 1
-    if (last && last.length < wireLimits.documents && bytes <= wireLimits.requestBytes) last.push(one)
-    else {
-      batches.push([one])
-      bytes = one.json.length + 1
-    }
-  }
-  return batches
-}
-
-function linesOf(batch: readonly Outgoing[]): Uint8Array {
-  const bytes = new Uint8Array(batch.reduce((sum, { json }) => sum + json.length + 1, 0))
-  let offset = 0
-  for (const { json } of batch) {
-    bytes.set(json, offset)
-    offset += json.length + 1
-    bytes[offset - 1] = 0x0a
-  }
-  return bytes
 }

@@ -1,3 +1,4 @@
+import type { Documents } from '../database/documents.js'
 import type { Replica } from '../database/replica.js'
 
 /** One thing that every implementation must do: rejects with what it did instead. */
@@ -10,6 +11,9 @@ export interface ComplianceCheck {
 export type ReplicaChecks = Readonly<
   Record<string, (replica: Replica, reopen: () => Promise<Replica>) => Promise<void>>
 >
+
+/** Checks of documents by their names. */
+export type DocumentsChecks = Readonly<Record<string, (documents: Documents) => Promise<void>>>
 
 /** @throws Error when the two are not the same as JSON */
 export function same(actual: unknown, expected: unknown, what = ''): void {

@@ -1,7 +1,6 @@
 import type { Document } from '../database/documents.js'
 import { equalFields } from '../document/validate.js'
-import { holds, rejects, same } from './check.js'
-import type { DocumentsChecks } from './documents.js'
+import { type DocumentsChecks, holds, rejects, same } from './check.js'
 
 /** Values that JSON has no words for, and names that mean something elsewhere. */
 const rich = {

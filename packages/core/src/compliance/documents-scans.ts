@@ -1,6 +1,5 @@
 import type { Change, ChangesOptions, Documents, ListOptions } from '../database/documents.js'
-import { holds, rejects, same } from './check.js'
-import type { DocumentsChecks } from './documents.js'
+import { type DocumentsChecks, holds, rejects, same } from './check.js'
 
 /** More than any page. */
 const MANY = 1_200

@@ -1,7 +1,6 @@
 import { type Document, REMOVE } from '../database/documents.js'
 import { ConflictError, type DocumentInvalidError } from '../errors.js'
-import { holds, rejects, same } from './check.js'
-import type { DocumentsChecks } from './documents.js'
+import { type DocumentsChecks, holds, rejects, same } from './check.js'
 
 const AT_ONCE = 12
 

@@ -1,5 +1,5 @@
 import type { Documents } from '../database/documents.js'
-import type { ComplianceCheck } from './check.js'
+import type { ComplianceCheck, DocumentsChecks } from './check.js'
 import { readChecks } from './documents-reads.js'
 import { scanChecks } from './documents-scans.js'
 import { writeChecks } from './documents-writes.js'
@@ -9,9 +9,6 @@ export interface DocumentsSubject {
   readonly documents: Documents
   close(): Promise<void>
 }
-
-/** Checks of documents by their names. */
-export type DocumentsChecks = Readonly<Record<string, (documents: Documents) => Promise<void>>>
 
 /** What an application expects of any `Documents`, local or remote, as checks to be run by any test runner. */
 export function documentsCompliance(make: () => Promise<DocumentsSubject>): readonly ComplianceCheck[] {

@@ -59,12 +59,10 @@ export class Reader {
 
   async read(id: string, options: ReadOptions = {}): Promise<Read> {
     acceptId(id)
-    if (options.rev !== undefined) acceptRev(options.rev)
     options.signal?.throwIfAborted()
-    const found =
-      options.rev === undefined
-        ? await this.#winner(id, options)
-        : await this.#revision(id, options.rev, options)
+    const found = await (options.rev === undefined
+      ? this.#winner(id, options)
+      : this.#revision(id, acceptRev(options.rev), options))
     const leaves = (await this.#context.index.get(id))?.leaves ?? []
     if (!found.current && options.strict) throw new StaleError(id)
     const { rev, body, current, asOf, from } = found
