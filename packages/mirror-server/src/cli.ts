@@ -16,6 +16,7 @@ interface Options {
   readonly port: number
   readonly host: string
   readonly create?: readonly string[]
+  readonly mirrorOf?: readonly string[]
 }
 
 const program = new Command('mynah')
@@ -29,21 +30,25 @@ program
   .option('--port <number>', 'port to listen on; 0 for any that is free', parsePort, 8800)
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--create <name...>', 'databases to make where they are not there yet')
+  .option('--mirror-of <url...>', 'other mirrors, whose databases this one has too, kept equal each way')
   .addHelpText(
     'after',
     `
 Environment:
   MYNAH_TOKEN  what peers must send as "Authorization: Bearer"; needed to listen on other
                addresses than this machine's own
+  MYNAH_MIRROR_TOKEN  what this mirror sends to those of --mirror-of; default MYNAH_TOKEN
 
 Example:
   mynah serve --data ./mirror --create sensors
-  Peers then replicate with http://127.0.0.1:8800/v1/sensors`,
+  Peers then replicate with http://127.0.0.1:8800/v1/sensors
+  mynah serve --data ./second --port 8801 --mirror-of http://127.0.0.1:8800`,
   )
   .action(async (options: Options) => {
-    const token = process.env.MYNAH_TOKEN
-    const { create = [], ...where } = options
-    await serve({ ...where, create, token: token === '' ? undefined : token }, createLogger())
+    const token = process.env.MYNAH_TOKEN || undefined
+    const mirrorOfToken = process.env.MYNAH_MIRROR_TOKEN || token
+    const { create = [], mirrorOf = [], ...where } = options
+    await serve({ ...where, create, token, mirrorOf, mirrorOfToken }, createLogger())
   })
 
 try {

@@ -5,6 +5,7 @@ import { requireToken } from './auth.js'
 import { ByteBudget } from './byte-budget.js'
 import { Databases } from './databases.js'
 import { answerFailure, refuseRoute } from './failures.js'
+import { type FollowedMirror, Follower } from './follower.js'
 import { Gate } from './gate.js'
 import { serverLimits } from './limits.js'
 import { LiveStreams } from './live-streams.js'
@@ -22,6 +23,8 @@ export interface MirrorOptions {
   readonly data: string
   /** What all routes but `/health` want as `Authorization: Bearer`; without it they are open to whoever gets there. */
   readonly token?: string
+  /** Mirrors whose databases this one has too, kept equal each way. Default: none. */
+  readonly mirrorOf?: readonly FollowedMirror[]
   /** Clock, randomness and timers. Default: Node's. */
   readonly env?: Env
 }
@@ -50,6 +53,7 @@ export const mirror: FastifyPluginAsync<MirrorOptions> = async (fastify, options
   fastify.removeAllContentTypeParsers()
   fastify.setErrorHandler(answerFailure)
   stopGracefully(fastify, shared)
+  follow(fastify, shared, options.mirrorOf ?? [])
   await fastify.register(healthRoutes)
   await fastify.register(
     async (scope) => {
@@ -64,6 +68,23 @@ export const mirror: FastifyPluginAsync<MirrorOptions> = async (fastify, options
     },
     { prefix: routes.root },
   )
+}
+
+/** Begins when the server is ready, and ends before its databases close. */
+function follow(
+  fastify: FastifyInstance,
+  { databases, env }: RouteOptions,
+  mirrors: readonly FollowedMirror[],
+): void {
+  if (mirrors.length === 0) return
+  const follower = new Follower({
+    mirrors,
+    databases,
+    env,
+    onError: (url, { message }) => fastify.log.warn({ mirror: url }, message),
+  })
+  fastify.addHook('onReady', async () => follower.start())
+  fastify.addHook('preClose', () => follower.stop())
 }
 
 /** Ends live streams and refuses new requests when the server begins to close; closes the databases when it has. */

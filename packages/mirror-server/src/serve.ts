@@ -15,6 +15,9 @@ export interface ServeOptions {
   /** Databases to make where they are not there yet. */
   readonly create: readonly string[]
   readonly token: string | undefined
+  /** Mirrors to be one of, each with the token of `mirrorOfToken`. */
+  readonly mirrorOf: readonly string[]
+  readonly mirrorOfToken: string | undefined
 }
 
 /** A reason not to start that the user can do something about; its message is all that needs to be said. */
@@ -40,11 +43,7 @@ export async function serve(options: ServeOptions, logger: Logger): Promise<void
   }
   const data = resolve(options.data)
   await makeFolder(data)
-  const server = await createMirror({
-    data,
-    logger: logger.child({}, { level: 'warn' }),
-    ...(options.token === undefined ? {} : { token: options.token }),
-  })
+  const server = await create(data, options, logger)
   stopOnSignals(server, logger)
   try {
     const databases = await openAll(server, options)
@@ -53,6 +52,24 @@ export async function serve(options: ServeOptions, logger: Logger): Promise<void
     logger.info(`mirror ready at ${address}, data in ${data}: ${list}`)
   } catch (error) {
     await server.close()
+    throw error
+  }
+}
+
+async function create(data: string, options: ServeOptions, logger: Logger): Promise<FastifyInstance> {
+  const { token, mirrorOf, mirrorOfToken } = options
+  try {
+    return await createMirror({
+      data,
+      logger: logger.child({}, { level: 'warn' }),
+      mirrorOf: mirrorOf.map((url) => ({
+        url,
+        ...(mirrorOfToken !== undefined && { token: mirrorOfToken }),
+      })),
+      ...(token !== undefined && { token }),
+    })
+  } catch (error) {
+    if (error instanceof TypeError) throw new StartError(error.message)
     throw error
   }
 }

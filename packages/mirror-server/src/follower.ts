@@ -1,0 +1,166 @@
+import type { Env, Timer } from '@mynah/core'
+import { httpTransport, type Replication, replicate, type Transport } from '@mynah/replication'
+import { isDatabaseName, mediaTypes, routes, wireLimits } from '@mynah/replication/protocol'
+import type { Databases } from './databases.js'
+
+/** A mirror that this one follows. */
+export interface FollowedMirror {
+  /** Its base, as in `http://host:8800`, for all databases that the token may see; with `/v1/name` for one. */
+  readonly url: string
+  readonly token?: string
+}
+
+export interface FollowerOptions {
+  readonly mirrors: readonly FollowedMirror[]
+  readonly databases: Databases
+  readonly env: Env
+  /** Hears why a mirror's databases are not known, or one cannot be followed; the same only once. */
+  readonly onError: (url: string, error: Error) => void
+}
+
+interface Source {
+  /** `http://host:8800/v1`. */
+  readonly root: string
+  readonly token: string | undefined
+  /** The one database that is followed; undefined for all. */
+  readonly name: string | undefined
+}
+
+/** How often new databases are looked for; with jitter, so that many mirrors spread. */
+const LOOK_MS = 30_000
+const LOOK_MS_FIRST = 1_000
+const REQUEST_MS = 15_000
+
+/**
+ * Makes this mirror one of others: makes each of their databases here, and replicates all that both have, each way.
+ * What the other mirror does not answer is asked again; nothing else waits for it.
+ */
+export class Follower {
+  readonly #options: FollowerOptions
+  readonly #sources: readonly Source[]
+  readonly #transport: Transport = httpTransport()
+  readonly #replications = new Map<string, Promise<Replication>>()
+  readonly #told = new Map<string, string>()
+  readonly #stopped = new AbortController()
+  #looking: Promise<void> | undefined
+  #timer: Timer | undefined
+  #pauseMs = LOOK_MS_FIRST
+
+  /** @throws TypeError for what is no mirror's address */
+  constructor(options: FollowerOptions) {
+    this.#options = options
+    this.#sources = options.mirrors.map(sourceOf)
+  }
+
+  start(): void {
+    this.#look()
+  }
+
+  /** Resolves when nothing is asked any more; the replications end with their databases. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    this.#timer?.cancel()
+    await this.#looking
+    await this.#transport.close()
+  }
+
+  #look(): void {
+    const { env } = this.#options
+    this.#looking = this.#lookAtAll().then((all) => {
+      if (this.#stopped.signal.aborted) return
+      this.#pauseMs = all ? LOOK_MS : Math.min(2 * this.#pauseMs, LOOK_MS)
+      const jitter = 0.5 + env.randomBytes(1)[0]! / 256
+      this.#timer = env.setTimer(() => this.#look(), this.#pauseMs * jitter)
+    })
+  }
+
+  /** Whether each mirror said what it has. */
+  async #lookAtAll(): Promise<boolean> {
+    const found = await Promise.all(this.#sources.map((source) => this.#namesAt(source)))
+    const names = new Set(found.flatMap((some) => some ?? []))
+    for (const name of await this.#options.databases.names())
+      if (this.#sources.some((source) => source.name === undefined || source.name === name)) names.add(name)
+    for (const name of names) await this.#follow(name)
+    return !found.includes(undefined)
+  }
+
+  async #namesAt({ root, token, name }: Source): Promise<readonly string[] | undefined> {
+    if (name !== undefined) return [name]
+    try {
+      const answer = await this.#transport.request({
+        method: 'GET',
+        url: root,
+        headers: {
+          accept: mediaTypes.json,
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        },
+        answerBytesMax: wireLimits.messageBytes,
+        signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(REQUEST_MS)]),
+      })
+      const names = answer.status === 200 ? databasesOf(answer.body) : undefined
+      if (names === undefined) throw new Error(`it answered ${answer.status}, and not as a mirror`)
+      this.#told.delete(root)
+      return names
+    } catch (error) {
+      this.#tell(root, error)
+      return undefined
+    }
+  }
+
+  async #follow(name: string): Promise<void> {
+    if (this.#replications.has(name) || this.#stopped.signal.aborted) return
+    const begun = this.#replicate(name)
+    this.#replications.set(name, begun)
+    try {
+      await begun
+    } catch (error) {
+      this.#replications.delete(name)
+      this.#tell(name, error)
+    }
+  }
+
+  async #replicate(name: string): Promise<Replication> {
+    const { databases, env } = this.#options
+    const { opened } = await databases.create(name)
+    const mirrors = this.#sources
+      .filter((source) => source.name === undefined || source.name === name)
+      .map(({ root, token }) => ({ url: `${root}/${name}`, ...(token !== undefined && { token }) }))
+    const replication = await replicate(opened.database, { mirrors, env })
+    // What the operator named before, and does not name any more.
+    for (const { url } of replication.mirrors())
+      if (!mirrors.some((mirror) => mirror.url === url)) await replication.removeMirror(url)
+    replication.on('error', ({ mirror, error }) => this.#tell(mirror, error))
+    return replication
+  }
+
+  #tell(about: string, error: unknown): void {
+    if (this.#stopped.signal.aborted) return
+    const fault = error instanceof Error ? error : new Error(String(error))
+    if (this.#told.get(about) === fault.message) return
+    this.#told.set(about, fault.message)
+    this.#options.onError(about, fault)
+  }
+}
+
+function sourceOf({ url, token }: FollowedMirror): Source {
+  const parsed = new URL(url)
+  const path = parsed.pathname.replace(/\/+$/, '')
+  const [, base, name] = /^(.*?)(?:\/v1(?:\/([^/]+))?)?$/.exec(path) ?? []
+  const isOdd = parsed.username !== '' || parsed.password !== '' || parsed.search !== '' || parsed.hash !== ''
+  if (!/^https?:$/.test(parsed.protocol) || isOdd || (name !== undefined && !isDatabaseName(name)))
+    throw new TypeError(`A mirror to follow is http://host:port, or http://host:port/v1/name: not ${url}`)
+  return { root: `${parsed.origin}${base}${routes.root}`, token, name }
+}
+
+/** The names in the answer of a mirror's root; undefined where it is none. */
+function databasesOf(body: Uint8Array): readonly string[] | undefined {
+  try {
+    const { name, databases } = JSON.parse(new TextDecoder().decode(body)) as {
+      readonly [member: string]: unknown
+    }
+    if (name !== 'mynah' || !Array.isArray(databases)) return undefined
+    return databases.filter((one): one is string => typeof one === 'string' && isDatabaseName(one))
+  } catch {
+    return undefined
+  }
+}
