@@ -9,7 +9,7 @@ import {
 import { TestEnv } from './support.js'
 
 /** What others do in their own time is waited for before anything else goes on: so a seed is one history. */
-class OrderedEnv extends TestEnv {
+export class OrderedEnv extends TestEnv {
   #busy: Promise<unknown> = Promise.resolve()
 
   override offload<T>(work: () => Promise<T>): Promise<T> {
