@@ -97,7 +97,7 @@ function newestHeld(history: History, id: string): May {
 }
 
 /** Those that are no leaves any more, newest first. */
-export function superseded({ model }: History, id: string): readonly Recorded[] {
+function superseded({ model }: History, id: string): readonly Recorded[] {
   const leaves = new Set(model.leaves(id).map(keyOf))
   return model
     .recorded(id)

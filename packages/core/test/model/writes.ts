@@ -16,7 +16,7 @@ export interface Write {
   readonly predict: (model: Model, at: number) => Answer
 }
 
-export function aWrite(history: History): Write {
+function aWrite(history: History): Write {
   const { chance } = history
   const drawn = chance.below(20)
   if (drawn < 8) return aPut(history)
@@ -139,7 +139,7 @@ export async function writeAndEnd(history: History): Promise<void> {
   await survive(history, may)
 }
 
-export async function settled(promise: Promise<unknown>): Promise<Answer> {
+async function settled(promise: Promise<unknown>): Promise<Answer> {
   try {
     return done(await promise)
   } catch (error) {
