@@ -5,6 +5,7 @@ import { MynahError, storageError } from '../errors.js'
 import { writeBatch } from './batch.js'
 import { parseValue } from './checksum.js'
 import { decodeEntry, type Entry } from './entry.js'
+import { Gaps } from './gaps.js'
 import { readHistory } from './history.js'
 import { IdleTidy } from './idle-tidy.js'
 import { entryKey, rootKey } from './keys.js'
@@ -15,6 +16,7 @@ import { type HistoryRow, Overlay } from './overlay.js'
 import { encodePage } from './page.js'
 import { loadPages } from './page-load.js'
 import type { PageTable } from './page-table.js'
+import { looksUpNow, readValues } from './point-reads.js'
 import { type Bounds, boundsOf, type IdRange } from './range.js'
 import { type PageSum, type RangeSum, RangeSums } from './range-sums.js'
 import { recount } from './recount.js'
@@ -41,8 +43,6 @@ export interface DocumentIndexOptions {
 
 /** Entries gathered before they are written to the store; a replay after a crash is about as long. */
 const FLUSH_ENTRIES = 2_048
-/** Up to here single look-ups on the event loop cost less than a call to another thread. */
-const SYNC_LOOKUPS = 32
 
 /**
  * The index: id → leaves, kept in a `DerivedStore` behind an overlay in RAM. It follows the log and never leads:
@@ -63,6 +63,7 @@ export class DocumentIndex {
   #running: Promise<void> | undefined
   readonly #pages: PageTable
   readonly #sums: RangeSums
+  readonly #gaps = new Gaps()
   readonly #tidy: IdleTidy
 
   private constructor(options: DocumentIndexOptions, root: Root, pages: PageTable) {
@@ -96,12 +97,6 @@ export class DocumentIndex {
     return this.#overlay.root
   }
 
-  /** Not so while the store is being opened again. */
-  get #looksUpNow(): boolean {
-    // The types do not name this feature yet.
-    return (this.#store.supports as { readonly getSync?: boolean }).getSync === true
-  }
-
   /** Commits not yet in the store, in entries. */
   get pending(): number {
     return this.#overlay.entries.size
@@ -120,7 +115,7 @@ export class DocumentIndex {
   /** The entry where RAM or a look-up on the event loop has it; undefined says nothing. @throws IndexCorruptError */
   getNow(id: string): Entry | undefined {
     const known = this.cached(id)
-    if (known || !this.#looksUpNow) return known
+    if (known || !looksUpNow(this.#store)) return known
     const key = entryKey(id)
     const value = this.#store.getSync(key)
     if (value === undefined) return undefined
@@ -139,6 +134,7 @@ export class DocumentIndex {
     const found = new Map<string, Entry>()
     let missing: string[] = []
     for (const id of ids) {
+      if (this.#gaps.has(id)) continue
       const entry = this.cached(id)
       if (entry) found.set(id, entry)
       else missing.push(id)
@@ -146,7 +142,7 @@ export class DocumentIndex {
     while (missing.length > 0) {
       const version = this.#version
       const keys = missing.map(entryKey)
-      const values = await this.#read(keys)
+      const values = await readValues(this.#store, keys)
       const again: string[] = []
       const absent: string[] = []
       for (const [i, id] of missing.entries()) {
@@ -158,7 +154,11 @@ export class DocumentIndex {
           found.set(id, entry)
         } else absent.push(id)
       }
-      if (absent.length > 0) await this.#sums.checkAbsent(absent)
+      if (absent.length > 0) {
+        await this.#sums.checkAbsent(absent)
+        const unchanged = () => version === this.#version
+        await this.#gaps.learn(absent, (id) => this.#sums.follower(id), unchanged)
+      }
       missing = []
       for (const id of again) {
         const newer = this.cached(id)
@@ -175,6 +175,7 @@ export class DocumentIndex {
     const overlay = this.#overlay
     for (const { id, before, after } of commit.changes) {
       overlay.setEntry(id, after)
+      if (!before) this.#gaps.close(id)
       if (before) this.#cache.delete(id)
     }
     for (const { id, leaf, until } of commit.superseded) {
@@ -290,10 +291,5 @@ export class DocumentIndex {
   async #end(): Promise<void> {
     this.#tidy.close()
     await this.#store.close()
-  }
-
-  async #read(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    if (keys.length > SYNC_LOOKUPS || !this.#looksUpNow) return this.#store.getMany([...keys])
-    return keys.map((key) => this.#store.getSync(key))
   }
 }

@@ -81,6 +81,15 @@ export class RangeSums {
     }
   }
 
+  /** The id behind this one in its page, else where that ends (undefined: nowhere); undefined for a page not checked yet. */
+  async follower(id: string): Promise<{ readonly next: string | undefined } | undefined> {
+    const page = this.#pages.find(id)
+    if (!page.checked) return undefined
+    const to = this.#pages.end(page)
+    for await (const [next] of this.#scan({ from: `${id}\0`, to })) return { next }
+    return { next: to }
+  }
+
   /** The rows of a scan, each only after its page was checked, and the end after all were. @throws IndexCorruptError */
   async *checked(
     rows: AsyncIterable<[string, Entry]>,
