@@ -208,6 +208,17 @@ export class RecordLostError extends MynahError {
   }
 }
 
+/** What was asked for stood here once, and compaction dropped it since. */
+export class HistoryGoneError extends MynahError {
+  override readonly name = 'HistoryGoneError'
+  constructor(
+    /** From this seq on the history is whole. */
+    readonly since: number,
+  ) {
+    super('MYNAH_HISTORY_GONE', `The history before seq ${since} was dropped by compaction`)
+  }
+}
+
 /** The disk refused: full, failing, or taken away. What was acknowledged before is safe; this write was not taken. */
 export class StorageError extends MynahError {
   override readonly name: string = 'StorageError'

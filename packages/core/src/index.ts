@@ -7,13 +7,16 @@ export type {
   Documents,
   Input,
   ListOptions,
+  Moment,
   Outcome,
   PutOptions,
   Read,
   ReadOptions,
   Ref,
+  Snapshot,
   Storable,
   Stored,
+  Version,
 } from './database/documents.js'
 export { REMOVE } from './database/documents.js'
 export { type OpenOptions, open } from './database/open.js'

@@ -1,4 +1,4 @@
-import type { Documents } from './documents.js'
+import type { Document, Documents, Moment, Snapshot, Version } from './documents.js'
 import type { Stats } from './stats.js'
 import type { Transaction, TransactionOptions } from './transaction.js'
 import type { VerifyOptions, VerifyReport } from './verify.js'
@@ -28,6 +28,21 @@ export interface Database extends Documents, AsyncDisposable {
    * @throws what `run` throws, the signal's reason, StorageError
    */
   transaction<R>(run: (tx: Transaction) => Maybe<R>, options?: TransactionOptions): Promise<R>
+  /**
+   * The revisions of a document that are recorded here, the newest first, with their documents where held. Nothing is
+   * fetched; what compaction dropped is left out.
+   * @throws RecordLostError at the end, where damage took some
+   */
+  history<T extends object = Document>(
+    id: string,
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncIterable<Version<T>>
+  /**
+   * The database as this replica knew it at a moment. By time: after all records up to the first that arrived later, by
+   * this replica's clock; a clock that was put back counts as standing still until it is past where it was.
+   * @throws RangeError past the end; HistoryGoneError before what compaction left; RecordLostError
+   */
+  at(moment: Moment): Promise<Snapshot>
   /** Compresses all that is not yet in shards. Sealing goes on by itself in the background; this finishes it. */
   seal(options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Reads and checks every byte. With `repair`, an index that does not agree is rebuilt from the log. */

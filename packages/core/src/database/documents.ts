@@ -46,7 +46,7 @@ export type Outcome<T> =
   | { readonly ok: false; readonly error: MynahError }
 
 export interface ReadOptions {
-  /** This revision, rather than the winner. */
+  /** This revision, rather than the winner; also one that was superseded, as long as it is held. */
   readonly rev?: string
   /** `local` never touches the network; `index` (the default) fetches what is known and not held; `mirror` asks first. */
   readonly freshness?: 'local' | 'index' | 'mirror'
@@ -64,10 +64,46 @@ export interface Read<T = Document> {
   readonly current: boolean
   /** As of when the index spoke: now for a mirror, else the last contact with one; undefined before the first. */
   readonly asOf: Date | undefined
+  /** Of the revision that was read: it is a deletion. */
   readonly deleted: boolean
   /** Revs of the other live leaves. */
   readonly conflicts: readonly string[]
   readonly from: 'local' | 'mirror'
+}
+
+/** One revision of a document, as `history` tells it. */
+export interface Version<T = Document> {
+  readonly rev: string
+  /** Where it became known here. */
+  readonly seq: number
+  /** When it arrived at this replica, by its own clock. */
+  readonly at: Date
+  readonly deleted: boolean
+  /** Where it is held, and not a deletion. */
+  readonly doc?: Stored<T>
+}
+
+/** A place in the history of this replica: after a seq, or after all that had arrived by a time. */
+export type Moment = { readonly seq: number } | { readonly time: Date }
+
+/**
+ * What this replica knew at a moment. It holds nothing open. Documents are given as they stood among the revisions that
+ * were known, the winner where there were several; a body that came later, or is fetched now, is that revision's all the
+ * same.
+ */
+export interface Snapshot {
+  /** The last seq that counts. Transactions are not cut: where one was named within, its last. */
+  readonly seq: number
+  /** @throws HistoryGoneError, RecordLostError, UnreachableError */
+  get<T extends object = Document>(
+    id: string,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<Stored<T> | undefined>
+  /** @throws HistoryGoneError, RecordLostError, UnreachableError */
+  getMany<T extends object = Document>(
+    ids: Iterable<string>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<(Stored<T> | undefined)[]>
 }
 
 export interface ListOptions {

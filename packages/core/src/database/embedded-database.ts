@@ -1,5 +1,7 @@
+import { acceptId } from '../document/validate.js'
 import { ClosedError, IndexCorruptError, MynahError, ReadOnlyError } from '../errors.js'
 import { watchChanges } from './change-stream.js'
+import { CommitNews } from './commit-news.js'
 import { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import { DamageWatch } from './damage-watch.js'
@@ -10,30 +12,33 @@ import type {
   Document,
   Input,
   ListOptions,
+  Moment,
   Outcome,
   PutOptions,
   REMOVE,
   Read,
   ReadOptions,
   Ref,
+  Snapshot,
   Stored,
+  Version,
 } from './documents.js'
 import { Evictor } from './evict.js'
 import type { IndexHome } from './index-home.js'
 import { IndexKeeper } from './index-keeper.js'
+import { listDocuments } from './list.js'
 import { mergeRecords } from './merge.js'
+import { requireHistory } from './past.js'
 import { Reader } from './reader.js'
 import type { Replica } from './replica.js'
 import { ReplicaPort } from './replica-port.js'
+import { PastSnapshot, seqOf, versionsOf } from './snapshot.js'
 import { type Stats, statsOf } from './stats.js'
 import { runTransaction, type Transaction, type TransactionOptions } from './transaction.js'
 import { type VerifyOptions, type VerifyReport, verify } from './verify.js'
 import { Writer } from './writer.js'
 
 type Maybe<T> = T | Promise<T>
-
-/** How long a relaxed write may wait for its fsync. */
-const RELAXED_SYNC_MS = 200
 
 /** What only the one who opened the files can do. */
 export interface Housekeeping {
@@ -52,24 +57,26 @@ export class EmbeddedDatabase implements Database {
   readonly #reader: Reader
   readonly #writer: Writer
   readonly #evictor: Evictor
-  readonly #listeners = new Set<Parameters<Replica['onCommit']>[0]>()
+  readonly #news: CommitNews
   #announceClose: () => void = () => undefined
   readonly replica: Replica
-  #told = 0
-  #syncing = false
   #closed: Promise<void> | undefined
 
   constructor(context: Context, housekeeping: Housekeeping) {
     this.#context = context
     this.#housekeeping = housekeeping
-    this.#told = context.log.synced
+    this.#news = new CommitNews(context, () => {
+      const { index } = context
+      // What could not be written stays in RAM and in the log, and is tried again with the next flush.
+      void this.#keeper.use(() => index.flush()).catch(() => undefined)
+    })
     this.#queue = new CommitQueue(
       context,
-      () => this.#committed(),
+      () => this.#news.committed(),
       (index) => this.#keeper.mended(index),
     )
     this.#keeper = new IndexKeeper(context, housekeeping.home, this.#queue)
-    this.#damage = new DamageWatch(context, this.#queue, () => this.#tell())
+    this.#damage = new DamageWatch(context, this.#queue, () => this.#news.tell())
     this.#reader = new Reader(context, (records) =>
       mergeRecords(context, this.#queue, records, { whole: true }),
     )
@@ -78,7 +85,7 @@ export class EmbeddedDatabase implements Database {
     const closed = new Promise<void>((resolve) => {
       this.#announceClose = resolve
     })
-    this.replica = new ReplicaPort(context, this.#queue, this.#keeper, this.#listeners, closed)
+    this.replica = new ReplicaPort(context, this.#queue, this.#keeper, this.#news.listeners, closed)
   }
 
   get id(): string {
@@ -156,7 +163,9 @@ export class EmbeddedDatabase implements Database {
 
   async *list<T extends object = Document>(range?: ListOptions): AsyncGenerator<Stored<T>> {
     this.#requireOpen()
-    for await (const doc of this.#scanUntilClosed(this.#keeper.scan(() => this.#reader.list(range)))) {
+    for await (const doc of this.#scanUntilClosed(
+      this.#keeper.scan(() => listDocuments(this.#context, this.#reader, range)),
+    )) {
       yield doc as Stored<T>
       this.#requireOpen()
     }
@@ -176,6 +185,30 @@ export class EmbeddedDatabase implements Database {
   async evict(ids: Iterable<string>): Promise<number> {
     this.#requireWritable()
     return this.#untilClosed(this.#evictor.evict(ids))
+  }
+
+  async *history<T extends object = Document>(
+    id: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<Version<T>> {
+    this.#requireOpen()
+    acceptId(id)
+    for await (const version of this.#scanUntilClosed(
+      this.#keeper.scan(() => versionsOf(this.#context, id, options.signal)),
+    )) {
+      yield version as Version<T>
+      this.#requireOpen()
+    }
+  }
+
+  async at(moment: Moment): Promise<Snapshot> {
+    this.#requireOpen()
+    const seq = await this.#reading(() => seqOf(this.#context, moment))
+    requireHistory(this.#context, seq)
+    return new PastSnapshot(seq, this.#context, this.#reader, (run) => {
+      this.#requireOpen()
+      return this.#reading(run)
+    })
   }
 
   async seal(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -203,7 +236,7 @@ export class EmbeddedDatabase implements Database {
   async #close(): Promise<void> {
     this.#context.closing = true
     this.#announceClose()
-    this.#tell()
+    this.#news.tell()
     await this.#keeper.close()
     await this.#queue.close()
     await this.#housekeeping.close()
@@ -254,35 +287,5 @@ export class EmbeddedDatabase implements Database {
   #requireWritable(): void {
     this.#requireOpen()
     if (this.#context.readOnly) throw new ReadOnlyError()
-  }
-
-  /** After each group: tells who waits for durable commits, and has the index flushed when it is time. */
-  #committed(): void {
-    const { log, index, env } = this.#context
-    if (log.synced < log.head && !this.#syncing) {
-      this.#syncing = true
-      env.setTimer(() => void this.#syncRelaxed(), RELAXED_SYNC_MS)
-    }
-    // What could not be written stays in RAM and in the log, and is tried again with the next flush.
-    if (index.flushDue) void this.#keeper.use(() => index.flush()).catch(() => undefined)
-    if (log.synced > this.#told) {
-      this.#told = log.synced
-      this.#tell()
-    }
-  }
-
-  #tell(): void {
-    const position = this.replica.position()
-    for (const listener of this.#listeners) listener(position)
-  }
-
-  async #syncRelaxed(): Promise<void> {
-    try {
-      await this.#context.log.sync()
-    } catch {
-      // The log has moved to a new file, or will with the next write, which then reports what is wrong.
-    }
-    this.#syncing = false
-    if (this.#closed === undefined) this.#committed()
   }
 }

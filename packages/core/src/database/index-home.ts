@@ -183,6 +183,22 @@ export async function replay(
  * What the manifest is to say when an index that was derived from the log takes the place of the last one. Where records
  * are lost that were not told again yet, the last one alone knew what they told of: what is missing is in doubt.
  */
-export function renewed({ damage, settled = 0 }: ManifestData, generation: number): Partial<ManifestData> {
-  return { index: generation, ...(settled !== damage && { doubt: true }) }
+export function renewed(
+  data: ManifestData,
+  generation: number,
+  head = Number.MAX_SAFE_INTEGER,
+): Partial<ManifestData> {
+  const { damage, settled = 0 } = data
+  return { index: generation, ...(settled !== damage && { doubt: true }), ...unseenUpTo(data, head) }
+}
+
+/**
+ * What the manifest is to say where an index, or the belief in one, begins at `head` without what lost records told of:
+ * up to there nobody knows what the leaves were.
+ */
+export function unseenUpTo({ lost, unseen }: ManifestData, head: number): Partial<ManifestData> {
+  const first = lost[0]
+  if (first === undefined) return {}
+  const lastSeq = Math.max(first.firstSeq, head, unseen?.lastSeq ?? 0)
+  return { unseen: { firstSeq: Math.min(first.firstSeq, unseen?.firstSeq ?? first.firstSeq), lastSeq } }
 }

@@ -157,7 +157,7 @@ export class IndexKeeper {
         await index.flush()
         if (manifest.data.damage !== damage) return
         signal.throwIfAborted()
-        await manifest.update((data) => renewed(data, before + 1))
+        await manifest.update((data) => renewed(data, before + 1, log.head))
         taken = true
         this.#replaceBy(index, before)
       })

@@ -14,7 +14,7 @@ import { type Ground, settleDamage } from './damage.js'
 import type { Database } from './database.js'
 import { EmbeddedDatabase, type Housekeeping } from './embedded-database.js'
 import type { Harmed } from './harmed.js'
-import { type IndexHome, type IndexProgress, indexHome, renewed, replay } from './index-home.js'
+import { type IndexHome, type IndexProgress, indexHome, renewed, replay, unseenUpTo } from './index-home.js'
 
 export interface OpenOptions {
   /** Remembered. Default: as remembered, else 'peer'. */
@@ -182,6 +182,9 @@ async function followLog(log: Log, opened: DocumentIndex, following: Following):
   let index = opened
   try {
     if (index.root.seq > log.head) index = await renewIndex(manifest, home, index)
+    const { seq } = index.root
+    if (!readOnly && manifest.data.lost.some(({ lastSeq }) => lastSeq > seq))
+      await manifest.update((data) => unseenUpTo(data, log.head))
     try {
       await replay(log, index, options)
     } catch (error) {
@@ -194,6 +197,11 @@ async function followLog(log: Log, opened: DocumentIndex, following: Following):
     throw error
   }
   log.followed()
+  const { unseen } = manifest.data
+  if (unseen && unseen.lastSeq > log.head && !readOnly) {
+    const lastSeq = Math.max(unseen.firstSeq, log.head)
+    await manifest.update(() => ({ unseen: { firstSeq: unseen.firstSeq, lastSeq } }))
+  }
   return index
 }
 

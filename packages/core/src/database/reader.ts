@@ -2,17 +2,18 @@ import { pathOf, readable } from '../changes/ancestry.js'
 import type { Fields } from '../codec/value.js'
 import { conflictsOf, type Leaf, leafKey } from '../document/tree.js'
 import { acceptId, acceptRev } from '../document/validate.js'
-import { MynahError, RecordLostError, ShardCorruptError, StaleError, UnreachableError } from '../errors.js'
+import { MynahError, ShardCorruptError, StaleError, UnreachableError } from '../errors.js'
 import type { Entry } from '../index/entry.js'
 import type { LogRecord } from '../log/record.js'
 import { aborted } from './aborted.js'
 import { assemble, plain } from './assemble.js'
 import type { Context } from './context.js'
-import type { ListOptions, Read, ReadOptions, Stored } from './documents.js'
+import type { Read, ReadOptions, Stored } from './documents.js'
+import { supersededRevision } from './past.js'
 import type { BodySource, LeafRef, MergeOutcome, MergeReport } from './replica.js'
 
 const WAIT_MS = 2_000
-const LIST_BATCH = 256
+const READ_BATCH = 256
 
 /** Takes what a read fetched into the database. */
 export type Keep = (records: readonly LogRecord[]) => Promise<MergeReport>
@@ -24,6 +25,8 @@ interface Found {
   readonly current: boolean
   readonly from: 'local' | 'mirror'
   readonly asOf: Date | undefined
+  /** Only of a revision that was named. */
+  readonly deleted?: boolean
 }
 
 interface Kept {
@@ -70,7 +73,7 @@ export class Reader {
       ...(rev !== undefined && body && { doc: assemble(id, rev, body) }),
       current,
       asOf,
-      deleted: leaves[0]?.deleted ?? false,
+      deleted: found.deleted ?? leaves[0]?.deleted ?? false,
       conflicts: conflictsOf(leaves).map((leaf) => leaf.rev),
       from,
     }
@@ -82,8 +85,8 @@ export class Reader {
     const entries = await this.#context.index.lookup(wanted)
     await this.#fetchMissing(wanted, entries, options)
     const docs: (Stored | undefined)[] = []
-    for (let i = 0; i < wanted.length; i += LIST_BATCH) {
-      const slice = wanted.slice(i, i + LIST_BATCH)
+    for (let i = 0; i < wanted.length; i += READ_BATCH) {
+      const slice = wanted.slice(i, i + READ_BATCH)
       docs.push(...(await Promise.all(slice.map(async (id) => (await this.read(id, options)).doc))))
     }
     return docs
@@ -108,27 +111,6 @@ export class Reader {
       options.signal?.throwIfAborted()
       // Each read then tells what it has.
       if (!(error instanceof MynahError)) throw error
-    }
-  }
-
-  async *list(options: ListOptions = {}): AsyncGenerator<Stored> {
-    const { index, log } = this.#context
-    let left = options.limit ?? Number.POSITIVE_INFINITY
-    if (left <= 0) return
-    for await (const [id, entry] of index.range(options, options.reverse)) {
-      options.signal?.throwIfAborted()
-      const leaf = entry.leaves[0]
-      if (leaf === undefined || leaf.deleted) continue
-      let doc: Stored | undefined
-      const record = leaf.bodySeq === 0 ? undefined : await readable(log, leaf.bodySeq)
-      if (record) doc = assemble(id, leaf.rev, plain(record))
-      else if (options.missing === 'fetch') {
-        doc = (await this.read(id, options.signal ? { signal: options.signal } : {})).doc
-      }
-      if (doc === undefined) continue
-      yield doc
-      left -= 1
-      if (left === 0) return
     }
   }
 
@@ -251,28 +233,38 @@ export class Reader {
   }
 
   async #revision(id: string, rev: string, options: ReadOptions): Promise<Found> {
-    const { index, log, source } = this.#context
-    const leaves = (await index.get(id))?.leaves ?? []
+    const leaves = (await this.#context.index.get(id))?.leaves ?? []
     const leaf = leaves.find((one) => one.rev === rev)
     const current = leaf !== undefined && leaf === leaves[0] && this.#covers(id)
-    const about = { current, from: 'local', asOf: this.#asOf(id) } as const
-    if (leaf) {
+    const about = { current, from: 'local', asOf: this.#asOf(id), deleted: leaf?.deleted ?? false } as const
+    try {
+      if (leaf === undefined) {
+        const found = await supersededRevision(this.#context, id, rev)
+        return { ...about, deleted: found?.deleted ?? false, ...(found?.body && { rev, body: found.body }) }
+      }
       const found = await this.#held(id, leaf, about)
-      if (found || options.freshness === 'local') return found ?? { ...about, current: false }
-      if (!source) throw new UnreachableError(id)
-      return this.#ask(options, async (signal) => {
-        await this.#fetchLeaves([named(id, leaf)], source, signal)
-        const supplied = (await index.get(id))?.leaves.find((one) => one.rev === rev)
-        const fetched = supplied && (await this.#held(id, supplied, { ...about, from: 'mirror' }))
-        if (!fetched) throw new UnreachableError(id)
-        return fetched
-      })
+      if (found) return found
+      if (options.freshness === 'local') return { ...about, current: false }
+      const body = await this.leafBody(id, leaf, options)
+      return { ...about, from: 'mirror', ...(body ? { rev, body } : { deleted: true }) }
+    } catch (error) {
+      if (options.freshness === 'local' && error instanceof UnreachableError) return about
+      throw error
     }
-    const row = (await index.history(id)).find((one) => one.rev === rev)
-    if (row === undefined || row.bodySeq === 0) return about
-    const record = await readable(log, row.bodySeq)
-    if (record === undefined) throw new RecordLostError(row.bodySeq, { id })
-    return record.body !== undefined && !record.deleted ? { rev, body: plain(record), ...about } : about
+  }
+
+  /** The body of a leaf that is known and not held, from a mirror; undefined for a tombstone. @throws UnreachableError */
+  async leafBody(id: string, leaf: Leaf, options: ReadOptions): Promise<Fields | undefined> {
+    const { index, source } = this.#context
+    if (!source) throw new UnreachableError(id)
+    return this.#ask(options, async (signal) => {
+      await this.#fetchLeaves([named(id, leaf)], source, signal)
+      const supplied = (await index.get(id))?.leaves.find((one) => leafKey(one) === leafKey(leaf))
+      const about = { current: true, from: 'mirror', asOf: undefined } as const
+      const fetched = supplied && (await this.#held(id, supplied, about))
+      if (!fetched) throw new UnreachableError(id)
+      return fetched.body
+    })
   }
 
   /** Runs with a signal that fires with the caller's, or when the wait is over. */

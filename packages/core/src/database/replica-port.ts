@@ -9,6 +9,7 @@ import type { LogRecord } from '../log/record.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import { heldUnder } from './held-under.js'
+import { unseenUpTo } from './index-home.js'
 import type { IndexKeeper } from './index-keeper.js'
 import { mergeRecords } from './merge.js'
 import { owedCount, owedPage } from './owed.js'
@@ -153,8 +154,9 @@ export class ReplicaPort implements Replica {
   }
 
   async reconciled(): Promise<void> {
-    const { manifest } = this.#context
-    if (manifest.data.doubt) await manifest.update(() => ({ doubt: false }))
+    const { manifest, log } = this.#context
+    if (manifest.data.doubt)
+      await manifest.update((data) => ({ doubt: false, ...unseenUpTo(data, log.head) }))
   }
 
   merge(records: readonly LogRecord[], options?: MergeOptions): Promise<MergeReport> {

@@ -1,6 +1,7 @@
 import { IndexCorruptError } from '../errors.js'
 import type { Finding } from '../log/finding.js'
 import type { Context } from './context.js'
+import { unseenUpTo } from './index-home.js'
 import { lostIds } from './owed.js'
 import type { VerifyFinding } from './verify-finding.js'
 
@@ -30,7 +31,8 @@ export async function verifyLogFiles(
   const { doubt } = context.manifest.data
   if (doubt) findings.push({ file: 'log', fault: DOUBT, ids: [] })
   if (readOnly) return { findings, repaired: [] }
-  if (doubt && options.acceptLoss) await context.manifest.update(() => ({ doubt: false }))
+  if (doubt && options.acceptLoss)
+    await context.manifest.update((data) => ({ doubt: false, ...unseenUpTo(data, log.head) }))
   return { findings, repaired: options.repair ? await log.mend(found) : [] }
 }
 

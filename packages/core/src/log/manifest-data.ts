@@ -50,6 +50,11 @@ export interface ManifestData {
   readonly settled?: number
   /** Records were lost that the index had not seen: documents may be older here than they were, or missing. */
   readonly doubt?: boolean
+  /**
+   * Seqs at which nobody knows what the leaves were: records were lost before one of them, and the index that had seen
+   * them is gone.
+   */
+  readonly unseen?: SeqSpan
   /** The folder of the index is `index-N`. */
   readonly index: number
   /** Superseded revisions at or above this seq are all there; 0 when none was ever dropped. */

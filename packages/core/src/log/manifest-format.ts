@@ -77,6 +77,7 @@ function isManifestData(value: unknown): value is ManifestData {
     isCount(value.damage) &&
     (value.settled === undefined || isCount(value.settled)) &&
     (value.doubt === undefined || typeof value.doubt === 'boolean') &&
+    (value.unseen === undefined || isSeqSpan(value.unseen)) &&
     isCount(value.index) &&
     isCount(value.historySince) &&
     isReplicationSettings(value.replication)

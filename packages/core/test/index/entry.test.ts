@@ -49,7 +49,7 @@ test('a history row comes back from its bytes', () => {
   fc.assert(
     fc.property(rev, seq, (given, bodySeq) => {
       const old = { rev: given, bodySeq }
-      for (const row of [old, { ...old, until: bodySeq + 1 }]) {
+      for (const row of [old, { ...old, until: bodySeq }]) {
         const writer = new ByteWriter()
         writeHistory(writer, row)
         expect(decodeHistory(writer.finish())).toEqual(row)
