@@ -5,6 +5,7 @@ import type { Env } from './env/env.js'
 import type { LogRecord } from './log/record.js'
 import { decodeShard, encodeShard } from './log/shard.js'
 
+export { compareUtf8 } from './bytes/compare.js'
 export { crc32 } from './bytes/hash.js'
 export { formatPosition, type Position, parsePosition } from './changes/positions.js'
 export type {
@@ -14,6 +15,7 @@ export type {
   FeedPage,
   HeldAnswer,
   HeldUnder,
+  IdPrint,
   IdRange,
   LeafRef,
   MergeOptions,
@@ -21,13 +23,18 @@ export type {
   MergeReport,
   OwedPage,
   Parked,
+  RangePart,
   RangeSum,
   Replica,
   ReplicationSettings,
 } from './database/replica.js'
+
 export { deepFreeze } from './document/freeze.js'
 export { uuidSource } from './document/uuid.js'
 export { acceptDocument, acceptId, acceptRev } from './document/validate.js'
+
+export { type Bounds, boundsOf } from './index/range.js'
+
 export type { LogRecord } from './log/record.js'
 
 /** What replication may ask of an open database. @throws TypeError for anything that `open` did not make */

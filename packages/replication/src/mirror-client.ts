@@ -1,39 +1,32 @@
-import { CursorLostError, type Env } from '@mynah/core'
+import type { Env } from '@mynah/core'
 import {
   decodeRecords,
   type HeldAnswer,
   type LeafRef,
   type LogRecord,
+  type OwedPage,
   type Position,
 } from '@mynah/core/replica'
-import PQueue from 'p-queue'
-import { unlessAborted } from './deferred.js'
-import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from './errors.js'
 import { linkedSignal } from './linked-signal.js'
 import { LiveLines } from './live-lines.js'
-import { databaseOf } from './mirror-address.js'
-import { answerChecksum, requestChecksum } from './protocol/checksum.js'
+import { MirrorCalls, type MirrorCallsOptions, priorities } from './mirror-calls.js'
 import {
   type DatabaseInfo,
-  decodeError,
   decodeHeld,
   decodeInfo,
   decodeLiveLine,
   decodeMissing,
+  decodeOwed,
   decodePushAnswer,
   encodeFetch,
   encodeLeaves,
   type FetchItem,
   type PushAnswer,
 } from './protocol/messages.js'
-import { headers, mediaTypes, subpaths, wireLimits } from './protocol/names.js'
+import { headers, mediaTypes, subpaths } from './protocol/names.js'
 import { parsePosition, positionText } from './protocol/position.js'
-import { queryOf } from './protocol/query.js'
-import type { Transport, TransportAnswer, TransportRequest } from './transport.js'
-
-/** Background work has at most a push and a pull in flight; the rest is for reads. */
-const REQUESTS_AT_ONCE = 4
-const priorities = { background: 0, read: 1 } as const
+import { type AskedRange, decodeToldRanges, encodeAskedRanges, type ToldRanges } from './protocol/ranges.js'
+import type { TransportAnswer } from './transport.js'
 
 export interface PullQuery {
   /** Exclusive; from the start without. */
@@ -50,24 +43,18 @@ export interface PulledPage {
   readonly more: boolean
 }
 
-export interface MirrorClientOptions {
-  /** As `mirrorAddress` gives it. */
-  readonly address: string
-  /** The token as it is now. */
-  readonly token: () => string | undefined
-  /** Of the database here. */
-  readonly databaseId: string
-  readonly transport: Transport
-  readonly env: Env
-  /** Called with the bytes of bodies as they travel. */
-  readonly onTraffic: (bytesUp: number, bytesDown: number) => void
+/** What a mirror tells of itself. */
+export interface Told<T> {
+  readonly told: T
+  /** Nothing of it was told of a later place of the mirror's history. */
+  readonly position: Position
 }
 
-type Call = Omit<TransportRequest, 'url' | 'headers' | 'answerBytesMax'> & {
-  readonly path: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly answerType: string
-  readonly priority?: number
+/** What a client is made with. */
+export type MirrorClientOptions = MirrorCallsOptions & {
+  /** Of the database here. */
+  readonly databaseId: string
+  readonly env: Env
 }
 
 /**
@@ -78,33 +65,34 @@ type Call = Omit<TransportRequest, 'url' | 'headers' | 'answerBytesMax'> & {
 export class MirrorClient {
   readonly address: string
   readonly #options: MirrorClientOptions
-  readonly #queue = new PQueue({ concurrency: REQUESTS_AT_ONCE })
+  readonly #calls: MirrorCalls
 
   constructor(options: MirrorClientOptions) {
     this.address = options.address
     this.#options = options
+    this.#calls = new MirrorCalls(options)
   }
 
   /** What the database is, and which of the positions its history holds. @throws DatabaseUnknownError */
   async info(holds: readonly Position[], signal: AbortSignal): Promise<DatabaseInfo> {
     const query = holds.length === 0 ? '' : `?holds=${holds.map(positionText).join(',')}`
     const path = `${subpaths.database}${query}`
-    const answer = await this.#call({ method: 'GET', path, signal, answerType: mediaTypes.json })
+    const answer = await this.#calls.call({ method: 'GET', path, signal, answerType: mediaTypes.json })
     const info = this.#info(answer)
     if ((info.holds?.length ?? 0) !== holds.length)
-      throw this.#garbled(answer, 'holds do not answer the question')
+      throw this.#calls.garbled(answer, 'holds do not answer the question')
     return info
   }
 
   /** Makes the database where there is none. */
   async create(signal: AbortSignal): Promise<DatabaseInfo> {
     const path = subpaths.database
-    return this.#info(await this.#call({ method: 'PUT', path, signal, answerType: mediaTypes.json }))
+    return this.#info(await this.#calls.call({ method: 'PUT', path, signal, answerType: mediaTypes.json }))
   }
 
   /** Sends a shard of leaves. Resolves when the mirror has fsynced what it took. */
   async push(shard: Uint8Array, whole: boolean, signal: AbortSignal): Promise<PushAnswer> {
-    const answer = await this.#call({
+    const answer = await this.#calls.call({
       method: 'POST',
       path: `${subpaths.records}${whole ? '?whole=1' : ''}`,
       headers: { 'content-type': mediaTypes.shard, [headers.database]: this.#options.databaseId },
@@ -112,7 +100,7 @@ export class MirrorClient {
       signal,
       answerType: mediaTypes.message,
     })
-    return this.#decoded(answer, () => decodePushAnswer(answer.body))
+    return this.#calls.decoded(answer, () => decodePushAnswer(answer.body))
   }
 
   /** A page of what changed. @throws CursorLostError when `since` is not in the mirror's history */
@@ -122,29 +110,30 @@ export class MirrorClient {
     if (asked.whole === true) query.set('whole', '1')
     for (const prefix of asked.prefixes ?? []) query.append('prefix', prefix)
     const path = `${subpaths.records}?${query}`
-    const answer = await this.#call({ method: 'GET', path, signal, answerType: mediaTypes.shard })
+    const answer = await this.#calls.call({ method: 'GET', path, signal, answerType: mediaTypes.shard })
     const position = this.#position(answer)
     const more = answer.headers[headers.more]
-    if (position === undefined || (more !== '0' && more !== '1')) throw this.#garbled(answer, 'no position')
+    if (position === undefined || (more !== '0' && more !== '1'))
+      throw this.#calls.garbled(answer, 'no position')
     return { records: await this.#records(answer), position, more: more === '1' }
   }
 
   /** Which of the leaves the mirror wants, in order. */
   async missing(leaves: readonly LeafRef[], signal: AbortSignal): Promise<readonly boolean[]> {
     const answer = await this.#askOf(leaves, subpaths.missing, signal)
-    return this.#decoded(answer, () => decodeMissing(answer.body, leaves.length))
+    return this.#calls.decoded(answer, () => decodeMissing(answer.body, leaves.length))
   }
 
   /** Which of the leaves the mirror holds, and who says so. */
   async held(leaves: readonly LeafRef[], signal: AbortSignal): Promise<HeldAnswer> {
     const answer = await this.#askOf(leaves, subpaths.held, signal)
-    return this.#decoded(answer, () => decodeHeld(answer.body, leaves.length))
+    return this.#calls.decoded(answer, () => decodeHeld(answer.body, leaves.length))
   }
 
   #askOf(leaves: readonly LeafRef[], path: string, signal: AbortSignal): Promise<TransportAnswer> {
     const headers = { 'content-type': mediaTypes.message }
     const answerType = mediaTypes.message
-    return this.#call({ method: 'POST', path, headers, body: encodeLeaves(leaves), signal, answerType })
+    return this.#calls.call({ method: 'POST', path, headers, body: encodeLeaves(leaves), signal, answerType })
   }
 
   /** Those of the leaves that the mirror holds, as many as fit; for a read that somebody waits for. */
@@ -153,7 +142,7 @@ export class MirrorClient {
     whole: boolean,
     signal: AbortSignal,
   ): Promise<readonly LogRecord[]> {
-    const answer = await this.#call({
+    const answer = await this.#calls.call({
       method: 'POST',
       path: `${subpaths.fetch}${whole ? '?whole=1' : ''}`,
       headers: { 'content-type': mediaTypes.message },
@@ -163,6 +152,50 @@ export class MirrorClient {
       priority: priorities.read,
     })
     return this.#records(answer)
+  }
+
+  /** What the mirror knows of the first of the ranges, at least one. */
+  async ranges(asked: readonly AskedRange[], signal: AbortSignal): Promise<Told<ToldRanges>> {
+    const answer = await this.#calls.call({
+      method: 'POST',
+      path: subpaths.ranges,
+      headers: { 'content-type': mediaTypes.message },
+      body: encodeAskedRanges(asked),
+      signal,
+      answerType: mediaTypes.message,
+    })
+    return this.#told(
+      answer,
+      this.#calls.decoded(answer, () => decodeToldRanges(answer.body, asked)),
+    )
+  }
+
+  /** All leaves of the first of the documents, with whole paths: one document at least, where one of them is there. */
+  async documents(
+    ids: readonly string[],
+    bodies: boolean,
+    signal: AbortSignal,
+  ): Promise<Told<readonly LogRecord[]>> {
+    const answer = await this.#calls.call({
+      method: 'POST',
+      path: `${subpaths.fetch}?whole=1${bodies ? '' : '&stubs=1'}`,
+      headers: { 'content-type': mediaTypes.message },
+      body: encodeFetch(ids.map((id) => ({ id }))),
+      signal,
+      answerType: mediaTypes.shard,
+    })
+    return this.#told(answer, await this.#records(answer))
+  }
+
+  /** A page of the leaves whose bodies the mirror is to hold and does not. */
+  async owed(after: string | undefined, signal: AbortSignal): Promise<Told<OwedPage>> {
+    const query = after === undefined ? '' : `?after=${encodeURIComponent(after)}`
+    const path = `${subpaths.owed}${query}`
+    const answer = await this.#calls.call({ method: 'GET', path, signal, answerType: mediaTypes.message })
+    return this.#told(
+      answer,
+      this.#calls.decoded(answer, () => decodeOwed(answer.body)),
+    )
   }
 
   /**
@@ -179,98 +212,25 @@ export class MirrorClient {
   }
 
   async *#live(signal: AbortSignal): AsyncGenerator<Position | undefined, never> {
-    const request = this.#request({
-      method: 'GET',
-      path: subpaths.live,
-      signal,
-      answerType: mediaTypes.lines,
-    })
-    const stream = await this.#reached(signal, () => this.#options.transport.stream(request))
-    if (stream.status !== 200 || !isType(stream.headers, mediaTypes.lines)) {
-      throw this.#garbled(stream, 'not a live stream')
-    }
+    const path = subpaths.live
+    const stream = await this.#calls.stream({ method: 'GET', path, signal, answerType: mediaTypes.lines })
     const chunks = stream.body[Symbol.asyncIterator]()
     const lines = new LiveLines()
     for (;;) {
-      const chunk = await this.#reached(signal, () => chunks.next())
-      if (chunk.done === true) throw new MirrorUnreachableError(this.address, 'the live stream ended')
-      this.#options.onTraffic(0, chunk.value.length)
-      const positions = this.#decoded(stream, () => lines.take(chunk.value).map(decodeLiveLine))
+      const chunk = await this.#calls.chunk(chunks, signal)
+      const positions = this.#calls.decoded(stream, () => lines.take(chunk).map(decodeLiveLine))
       yield positions.findLast((position) => position !== undefined)
     }
   }
 
-  #request(call: Call): TransportRequest {
-    const token = this.#options.token()
-    return {
-      method: call.method,
-      url: `${this.address}${call.path}`,
-      headers: {
-        accept: call.answerType,
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        [headers.checksum]: this.#checksum(call),
-        ...call.headers,
-      },
-      ...(call.body === undefined ? {} : { body: call.body }),
-      answerBytesMax: call.answerType === mediaTypes.shard ? wireLimits.shardBytes : wireLimits.messageBytes,
-      signal: call.signal,
-    }
-  }
-
-  #checksum({ method, path, body }: Call): string {
-    const [subpath = '', search = ''] = path.split('?')
-    const query = queryOf(new URLSearchParams(search))
-    return requestChecksum({ method, database: databaseOf(this.address), subpath, query }, body)
-  }
-
-  async #call(call: Call): Promise<TransportAnswer> {
-    const request = this.#request(call)
-    const asked = request.headers[headers.checksum] ?? ''
-    const answer = await this.#queue.add(() => this.#ask(request), {
-      priority: call.priority ?? priorities.background,
-    })
-    this.#options.onTraffic(call.body?.length ?? 0, answer.body.length)
-    const isEmpty = answer.status === 204 && call.answerType === mediaTypes.shard
-    if (!isEmpty && answer.status !== 200 && answer.status !== 201) throw this.#failure(answer)
-    if (!isEmpty && !isType(answer.headers, call.answerType))
-      throw this.#garbled(answer, `not ${call.answerType}`)
-    if (answer.headers[headers.checksum] !== answerChecksum(asked, answer.headers, answer.body))
-      throw this.#garbled(answer, 'not what the mirror said to this: its checksum is another')
-    return answer
-  }
-
-  async #ask(request: TransportRequest): Promise<TransportAnswer> {
-    const { signal, release } = linkedSignal(request.signal)
-    try {
-      return await this.#reached(signal, () => this.#options.transport.request({ ...request, signal }))
-    } finally {
-      release()
-    }
-  }
-
-  async #reached<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-    signal.throwIfAborted()
-    try {
-      return await unlessAborted(ask(), signal)
-    } catch (cause) {
-      signal.throwIfAborted()
-      throw new MirrorUnreachableError(this.address, cause instanceof Error ? cause.message : String(cause), {
-        cause,
-      })
-    }
-  }
-
-  #failure(answer: TransportAnswer): Error {
-    if (!isType(answer.headers, mediaTypes.json))
-      return this.#garbled(answer, 'not an answer of the protocol')
-    const { code, message } = this.#decoded(answer, () => decodeError(new TextDecoder().decode(answer.body)))
-    if (code === 'MYNAH_DATABASE_UNKNOWN') return new DatabaseUnknownError(databaseOf(this.address))
-    if (code === 'MYNAH_CURSOR_LOST') return new CursorLostError(/"(.+)"/.exec(message)?.[1] ?? message)
-    return new MirrorAnswerError(this.address, answer.status, message, { answerCode: code })
-  }
-
   #info(answer: TransportAnswer): DatabaseInfo {
-    return this.#decoded(answer, () => decodeInfo(new TextDecoder().decode(answer.body)))
+    return this.#calls.decoded(answer, () => decodeInfo(new TextDecoder().decode(answer.body)))
+  }
+
+  #told<T>(answer: TransportAnswer, told: T): Told<T> {
+    const position = this.#position(answer)
+    if (position === undefined) throw this.#calls.garbled(answer, 'no position')
+    return { told, position }
   }
 
   #position(answer: TransportAnswer): Position | undefined {
@@ -282,23 +242,7 @@ export class MirrorClient {
     try {
       return await decodeRecords(answer.body, this.#options.env)
     } catch (cause) {
-      throw this.#garbled(answer, 'a shard that cannot be read', { cause })
+      throw this.#calls.garbled(answer, 'a shard that cannot be read', { cause })
     }
   }
-
-  #decoded<T>(answer: { readonly status: number }, decode: () => T): T {
-    try {
-      return decode()
-    } catch (cause) {
-      throw this.#garbled(answer, cause instanceof Error ? cause.message : String(cause), { cause })
-    }
-  }
-
-  #garbled(answer: { readonly status: number }, detail: string, options?: ErrorOptions): MirrorAnswerError {
-    return new MirrorAnswerError(this.address, answer.status, detail, options)
-  }
-}
-
-function isType(headers: Readonly<Record<string, string>>, type: string): boolean {
-  return (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() === type
 }

@@ -10,6 +10,7 @@ export {
   decodeLeaves,
   decodeLiveLine,
   decodeMissing,
+  decodeOwed,
   decodePushAnswer,
   type ErrorMessage,
   encodeError,
@@ -19,6 +20,7 @@ export {
   encodeLeaves,
   encodeLiveLine,
   encodeMissing,
+  encodeOwed,
   encodePushAnswer,
   type FetchItem,
   type PushAnswer,
@@ -35,3 +37,15 @@ export {
   wireLimits,
 } from './protocol/names.js'
 export { parsePosition, positionText } from './protocol/position.js'
+export {
+  type AskedRange,
+  decodeAskedRanges,
+  decodeToldRanges,
+  encodeAskedRanges,
+  encodeToldRanges,
+  type ToldId,
+  type ToldRange,
+  type ToldRanges,
+  type WireSum,
+  wirePrint,
+} from './protocol/ranges.js'

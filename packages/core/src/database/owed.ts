@@ -26,7 +26,7 @@ export async function remember(manifest: Manifest, seqs: readonly number[]): Pro
  */
 export async function owedPage(
   context: Context,
-  options: { readonly after?: string; readonly limit: number },
+  options: { readonly after?: string; readonly limit: number; readonly ids?: number },
 ): Promise<OwedPage> {
   return holdsAll(context) ? notHeld(context, options) : lost(context, options)
 }
@@ -53,13 +53,15 @@ export function holdsAll({ mode, manifest }: Pick<Context, 'mode' | 'manifest'>)
 
 async function notHeld(
   { index }: Context,
-  { after, limit }: { readonly after?: string; readonly limit: number },
+  { after, limit, ids }: { readonly after?: string; readonly limit: number; readonly ids?: number },
 ): Promise<OwedPage> {
   const leaves: LeafRef[] = []
+  let looked = 0
   if (index.root.notHeld === 0) return { leaves }
   for await (const [id, entry] of index.range(after === undefined ? {} : { gt: after })) {
     leaves.push(...entry.leaves.filter((leaf) => leaf.bodySeq === 0).map((leaf) => refOf(id, leaf)))
-    if (leaves.length >= limit) return { leaves, next: id }
+    looked += 1
+    if (leaves.length >= limit || looked === ids) return { leaves, next: id }
   }
   return { leaves }
 }

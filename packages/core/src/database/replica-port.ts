@@ -3,8 +3,9 @@ import { changedDocuments, leafRecord } from '../changes/feed.js'
 import { holdsPosition, type Position, positionAt } from '../changes/positions.js'
 import { valueBytes } from '../codec/value-size.js'
 import { type Leaf, leafKey } from '../document/tree.js'
-import type { IdRange } from '../index/range.js'
-import type { RangeSum } from '../index/range-sums.js'
+import type { DocumentIndex } from '../index/document-index.js'
+import { boundsOf, type IdRange } from '../index/range.js'
+import type { IdPrint, RangePart, RangeSum } from '../index/range-sums.js'
 import type { LogRecord } from '../log/record.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
@@ -135,17 +136,29 @@ export class ReplicaPort implements Replica {
     return held
   }
 
-  async sum(range: IdRange): Promise<RangeSum> {
-    const sum = await this.#keeper.use(() => this.#context.index.sum(range))
+  sum(range: IdRange): Promise<RangeSum> {
+    return this.#told((index) => index.sum(range))
+  }
+
+  parts(range: IdRange, most: number): Promise<readonly RangePart[]> {
+    return this.#told((index) => index.sums.parts(boundsOf(range), most))
+  }
+
+  prints(range: IdRange, most: number): Promise<readonly IdPrint[]> {
+    return this.#told((index) => index.sums.prints(boundsOf(range), most))
+  }
+
+  async #told<T>(read: (index: DocumentIndex) => Promise<T>): Promise<T> {
+    const found = await this.#keeper.use(() => read(this.#context.index))
     await this.#durable()
-    return sum
+    return found
   }
 
   get owedUpTo(): number {
     return this.#context.manifest.data.owed?.at(-1)?.lastSeq ?? 0
   }
 
-  owed(options: { readonly after?: string; readonly limit: number }): Promise<OwedPage> {
+  owed(options: Parameters<Replica['owed']>[0]): Promise<OwedPage> {
     return this.#keeper.use(() => owedPage(this.#context, options))
   }
 

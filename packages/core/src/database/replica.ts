@@ -1,12 +1,12 @@
 import type { Position } from '../changes/positions.js'
 import type { MynahError } from '../errors.js'
 import type { IdRange } from '../index/range.js'
-import type { RangeSum } from '../index/range-sums.js'
+import type { IdPrint, RangePart, RangeSum } from '../index/range-sums.js'
 import type { ReplicationSettings } from '../log/manifest-data.js'
 import type { LogRecord } from '../log/record.js'
 
 export type { IdRange } from '../index/range.js'
-export type { RangeSum } from '../index/range-sums.js'
+export type { IdPrint, RangePart, RangeSum } from '../index/range-sums.js'
 export type { ReplicationSettings } from '../log/manifest-data.js'
 
 /** How far one direction of replication with one other replica has come; valid only while both positions hold. */
@@ -147,6 +147,13 @@ export interface Replica {
    * which many ids came out of order.
    */
   sum(range: IdRange): Promise<RangeSum>
+  /**
+   * The same for about `most` parts of a range, of about as many ids each, at least one. The borders are this replica's
+   * own choice; all sums are of one moment.
+   */
+  parts(range: IdRange, most: number): Promise<readonly RangePart[]>
+  /** The first `most` ids of a range, in order of their UTF-8 bytes, with their fingerprints. */
+  prints(range: IdRange, most: number): Promise<readonly IdPrint[]>
   /** Which of these leaves a sender should send: unknown here, or known but not held. In order of `leaves`. */
   missing(leaves: readonly LeafRef[]): Promise<readonly boolean[]>
   /** Which of these leaves are leaves here whose bodies are held, durably; each body is read. */
@@ -156,9 +163,10 @@ export interface Replica {
   /**
    * Leaves whose bodies are to be held here and are not: lost to damage, or written here before the database was put back
    * to an older state; of a replica that holds all, every one. About
-   * `limit` of them. `after` is the `next` of the page before.
+   * `limit` of them. `after` is the `next` of the page before. Of a replica that holds all, a page ends after a look at
+   * so many `ids`, where that is given.
    */
-  owed(options: { readonly after?: string; readonly limit: number }): Promise<OwedPage>
+  owed(options: { readonly after?: string; readonly limit: number; readonly ids?: number }): Promise<OwedPage>
   owedCount(): Promise<number>
   /** A mirror has told all that it knows: where damage left it open what there was, there is no doubt any more. */
   reconciled(): Promise<void>

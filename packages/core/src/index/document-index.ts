@@ -62,7 +62,8 @@ export class DocumentIndex {
   #version = 0
   #running: Promise<void> | undefined
   readonly #pages: PageTable
-  readonly #sums: RangeSums
+  /** Parts of ranges, and the fingerprints in them. */
+  readonly sums: RangeSums
   readonly #gaps = new Gaps()
   readonly #tidy: IdleTidy
 
@@ -73,8 +74,8 @@ export class DocumentIndex {
     this.#whenSynced = options.whenSynced
     this.#overlay.root = root
     this.#pages = pages
-    this.#sums = new RangeSums(pages, (bounds) => this.#scan(bounds))
-    this.#tidy = new IdleTidy(options.env, this.#sums, () => this.#version)
+    this.sums = new RangeSums(pages, (bounds, reverse) => this.#scan(bounds, reverse))
+    this.#tidy = new IdleTidy(options.env, this.sums, () => this.#version)
     this.#cache = new LRUCache({
       maxSize: options.cacheBytes,
       sizeCalculation: (entry, id) => 200 + 2 * id.length + 160 * entry.leaves.length,
@@ -155,9 +156,9 @@ export class DocumentIndex {
         } else absent.push(id)
       }
       if (absent.length > 0) {
-        await this.#sums.checkAbsent(absent)
+        await this.sums.checkAbsent(absent)
         const unchanged = () => version === this.#version
-        await this.#gaps.learn(absent, (id) => this.#sums.follower(id), unchanged)
+        await this.#gaps.learn(absent, (id) => this.sums.follower(id), unchanged)
       }
       missing = []
       for (const id of again) {
@@ -234,17 +235,17 @@ export class DocumentIndex {
   /** Entries in order of the ids' UTF-8 bytes, as they are when the iteration begins. @throws IndexCorruptError */
   async *range(range: IdRange, reverse = false): AsyncGenerator<[string, Entry]> {
     const bounds = boundsOf(range)
-    yield* this.#sums.checked(this.#scan(bounds, reverse), bounds, reverse)
+    yield* this.sums.checked(this.#scan(bounds, reverse), bounds, reverse)
   }
 
   /** Count and sum of the ids in a range, with what is not written yet. @throws IndexCorruptError */
   sum(range: IdRange): Promise<RangeSum> {
-    return this.#sums.sum(boundsOf(range))
+    return this.sums.sum(boundsOf(range))
   }
 
   /** The pages that hold a range, in order; the first and the last may reach beyond it. @throws IndexCorruptError */
   pages(range: IdRange): AsyncGenerator<PageSum> {
-    return this.#sums.pages(boundsOf(range))
+    return this.sums.pages(boundsOf(range))
   }
 
   #scan(bounds: Bounds, reverse = false): AsyncGenerator<[string, Entry]> {
@@ -267,7 +268,7 @@ export class DocumentIndex {
 
   /** Counts and sum computed from every entry, and those kept at the time; cuts pages. @throws IndexCorruptError */
   async recount(signal?: AbortSignal): Promise<{ readonly counted: Root; readonly kept: Root }> {
-    await this.#sums.tidy(() => signal?.aborted !== true)
+    await this.sums.tidy(() => signal?.aborted !== true)
     // The scan begins in this turn, so that it sees just what this root and the pages count.
     const kept = this.root
     const rows = this.#scan(boundsOf({}))

@@ -2,26 +2,23 @@ import { compareUtf8 } from '../bytes/compare.js'
 import { IndexCorruptError } from '../errors.js'
 import { isBorder } from './border.js'
 import type { Entry } from './entry.js'
-import { fingerprint } from './fingerprint.js'
 import { newPage, type Page } from './page.js'
 import type { PageTable } from './page-table.js'
 import type { Bounds } from './range.js'
 import {
-  addPrint,
-  addTally,
-  changeSeq,
-  copyTally,
-  emptyTally,
-  type Print,
-  sameTally,
-  type Tally,
-} from './tally.js'
+  beginCounting,
+  endCounting,
+  type IdPrint,
+  partsByPages,
+  partsByScan,
+  printOf,
+  type RangePart,
+  type RangeSum,
+  type Scan,
+} from './range-parts.js'
+import { addPrint, addTally, copyTally, emptyTally, sameTally } from './tally.js'
 
-/** Count and sum of fingerprints mod 2^256 (32 bytes, big-endian) of all ids in a range. */
-export interface RangeSum {
-  readonly count: number
-  readonly sum: Uint8Array
-}
+export type { IdPrint, RangePart, RangeSum } from './range-parts.js'
 
 /** One page: the ids from `from` to before `to` (undefined: to the end). */
 export interface PageSum extends Bounds, RangeSum {
@@ -29,11 +26,10 @@ export interface PageSum extends Bounds, RangeSum {
   readonly seq: number
 }
 
-/** Opens a scan of entries in order, as they are in the turn of the call. */
-type Scan = (bounds: Bounds) => AsyncIterable<readonly [string, Entry]>
-
 /** A miss checks pages of up to this many ids at once; larger ones, left by many inserts out of order, when idle. */
 const CHECKED_IDS = 8_192
+/** Ranges of up to so many ids are cut into parts by a scan, which makes the parts equal: some pages. */
+const SCANNED_IDS = 1_024
 
 /** Sums over ranges of ids, and the checks that no entry has vanished: pages against the entries that they stand for. */
 export class RangeSums {
@@ -54,12 +50,34 @@ export class RangeSums {
       const page = this.#pages.find(end)
       if (page.first !== end && (page.uncut || !page.checked)) await this.#settle(page)
     }
-    const { whole, parts } = this.#pages.cover(from, to)
     // All scans begin in this turn, so that they see just what the whole pages count.
-    for (const part of await Promise.all(parts.map((bounds) => tallyOf(this.#scan(bounds))))) {
-      addTally(whole, part)
+    return endCounting(beginCounting(this.#pages, this.#scan, { from, to }))
+  }
+
+  /** A range in about `most` parts of about as many ids each, at least one. @throws IndexCorruptError */
+  async parts(bounds: Bounds, most: number): Promise<RangePart[]> {
+    const { count } = await this.sum(bounds)
+    const size = Math.max(1, Math.ceil(count / most))
+    if (count > SCANNED_IDS) {
+      for (const page of this.#pages.between(bounds.from, bounds.to)) {
+        if (page.uncut && page.ids > size) await this.#settle(page)
+      }
+      const parts = await partsByPages(this.#pages, this.#scan, bounds, size)
+      if (parts.length > 0) return parts
     }
-    return { count: whole.ids, sum: whole.sum }
+    return partsByScan(this.#scan, bounds, size)
+  }
+
+  /** The first `most` ids of a range, in order, with their fingerprints. */
+  async prints(bounds: Bounds, most: number): Promise<IdPrint[]> {
+    const prints: IdPrint[] = []
+    if (most <= 0) return prints
+    for await (const row of this.#scan(bounds)) {
+      const { id, after } = printOf(row)
+      prints.push({ id, print: after })
+      if (prints.length === most) break
+    }
+    return prints
   }
 
   /** The pages that overlap the bounds, in order, each as it is when it is reached. @throws IndexCorruptError */
@@ -163,16 +181,6 @@ export function disagreement(firsts: readonly string[]): IndexCorruptError {
   return new IndexCorruptError(
     `entries do not agree with count and sum of the page from ${some.join(', ')}${more}`,
   )
-}
-
-async function tallyOf(rows: AsyncIterable<readonly [string, Entry]>): Promise<Tally> {
-  const tally = emptyTally()
-  for await (const row of rows) addPrint(tally, printOf(row))
-  return tally
-}
-
-function printOf([id, { leaves }]: readonly [string, Entry]): Print {
-  return { id, before: undefined, after: fingerprint(id, leaves), seq: changeSeq(leaves) }
 }
 
 /** Entries in order as pages, the first beginning at `first`; the seam before `near`, or where a page ends before it. */

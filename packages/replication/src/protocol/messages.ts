@@ -1,4 +1,4 @@
-import type { HeldAnswer, LeafRef, Position } from '@mynah/core/replica'
+import type { HeldAnswer, LeafRef, OwedPage, Position } from '@mynah/core/replica'
 import { Packr } from 'msgpackr'
 import { protocolVersion, wireLimits } from './names.js'
 import { positionText } from './position.js'
@@ -175,6 +175,20 @@ export function decodeFetch(bytes: Uint8Array): readonly FetchItem[] {
     const fields = shape.array(entry, 3)
     return fields.length === 1 ? { id: shape.text(fields[0], NAME_CHARACTERS) } : leafOf(shape, fields)
   })
+}
+
+/** The answer to `owed`. */
+export function encodeOwed({ leaves, next }: OwedPage): Uint8Array {
+  return pack({ leaves: leaves.map(leafEntry), ...(next === undefined ? {} : { next }) })
+}
+
+/** @throws MessageInvalidError */
+export function decodeOwed(bytes: Uint8Array): OwedPage {
+  const shape = new Shape('answer about what is owed')
+  const leavesMax = wireLimits.messageBytes / ENTRY_VALUES
+  const message = shape.object(shape.msgpack(bytes, ANSWER_VALUES + leavesMax * ENTRY_VALUES))
+  const leaves = shape.array(message.leaves, leavesMax).map((entry) => leafOf(shape, shape.array(entry, 3)))
+  return message.next === undefined ? { leaves } : { leaves, next: shape.text(message.next, NAME_CHARACTERS) }
 }
 
 /** A line of the live stream, with its end. */

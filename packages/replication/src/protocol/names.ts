@@ -10,6 +10,8 @@ export const routes = {
   missing: '/v1/:db/records/missing',
   held: '/v1/:db/records/held',
   fetch: '/v1/:db/records/fetch',
+  ranges: '/v1/:db/ranges',
+  owed: '/v1/:db/owed',
   collection: '/v1/:db/docs',
   documents: '/v1/:db/docs/*',
   changes: '/v1/:db/changes',
@@ -24,6 +26,8 @@ export const subpaths = {
   missing: '/records/missing',
   held: '/records/held',
   fetch: '/records/fetch',
+  ranges: '/ranges',
+  owed: '/owed',
 } as const
 
 /** The types of what travels. */
@@ -40,7 +44,7 @@ export const mediaTypes = {
 export const headers = {
   /** On a push: the id of the database that sends. */
   database: 'mynah-database',
-  /** On a page of records: what it covers up to, as position text. */
+  /** As position text: on a page of records what it covers up to, on other answers that tell what is known when. */
   position: 'mynah-position',
   /** On a page of records: `1` when there was more at the time, else `0`. */
   more: 'mynah-more',
@@ -74,6 +78,14 @@ export const wireLimits = {
   heldLeaves: 1_000,
   /** Leaves or documents in one request of `records/fetch`. */
   fetchLeaves: 1_000,
+  /** Ranges in one question of `ranges`. */
+  ranges: 512,
+  /** Ids and borders in one answer about ranges. */
+  rangeTexts: 16_384,
+  /** Bytes of a sum, or a fingerprint, in one. */
+  printBytes: 16,
+  /** Leaves in one answer of `owed`; more where one document has many. */
+  owedLeaves: 1_000,
   /** Positions in one `holds`. */
   holds: 16,
   /** Prefixes of one pull. */

@@ -1,5 +1,7 @@
+import type { Replica } from '@mynah/core/replica'
 import { MessageInvalidError } from '../errors.js'
-import { mediaTypes } from '../protocol/names.js'
+import { headers, mediaTypes } from '../protocol/names.js'
+import { positionText } from '../protocol/position.js'
 import type { TransportAnswer } from '../transport.js'
 import type { RequestParts } from './served.js'
 
@@ -23,8 +25,16 @@ export function shardAnswer(
 }
 
 /** A small message of the protocol. */
-export function messageAnswer(body: Uint8Array): TransportAnswer {
-  return plain(200, { 'content-type': mediaTypes.message }, body)
+export function messageAnswer(
+  body: Uint8Array,
+  meant: Readonly<Record<string, string>> = {},
+): TransportAnswer {
+  return plain(200, { ...meant, 'content-type': mediaTypes.message }, body)
+}
+
+/** What an answer says of when it was true: the newest durable place, taken after all that it tells was found. */
+export function asOf(replica: Pick<Replica, 'position'>): Readonly<Record<string, string>> {
+  return { [headers.position]: positionText(replica.position()) }
 }
 
 /** What people may read too. */

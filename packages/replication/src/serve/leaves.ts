@@ -1,7 +1,7 @@
 import { encodeRecords, type LogRecord, type Replica } from '@mynah/core/replica'
 import { decodeFetch, decodeLeaves, encodeHeld, encodeMissing, type FetchItem } from '../protocol/messages.js'
 import { wireLimits } from '../protocol/names.js'
-import { bytesOf, messageAnswer, shardAnswer } from './body.js'
+import { asOf, bytesOf, messageAnswer, shardAnswer } from './body.js'
 import { queryFlag } from './query.js'
 import { recordBytes } from './record-bytes.js'
 import type { Answer, RequestParts } from './served.js'
@@ -18,24 +18,34 @@ export function answerHeld(parts: RequestParts): Answer {
   return async ({ replica }) => messageAnswer(encodeHeld(await replica.held(leaves)))
 }
 
-/** What is in some leaves, as far as it is held here and fits: `POST /v1/:db/records/fetch`. */
+/** What is in some leaves, or of what leaves documents are, as far as it fits: `POST /v1/:db/records/fetch`. */
 export function answerFetch(parts: RequestParts): Answer {
   const items = decodeFetch(bytesOf(parts, 'fetch'))
-  const whole = queryFlag(parts.query, 'whole')
+  const options = { whole: queryFlag(parts.query, 'whole'), stubs: queryFlag(parts.query, 'stubs') }
   return async ({ replica }, env) => {
-    const records = await gather(replica, items, whole)
-    return shardAnswer(records.length === 0 ? undefined : await encodeRecords(records, env))
+    const records = await gather(replica, items, options)
+    return shardAnswer(records.length === 0 ? undefined : await encodeRecords(records, env), asOf(replica))
   }
 }
 
+interface GatherOptions {
+  readonly whole: boolean
+  /** Documents without their bodies. */
+  readonly stubs: boolean
+}
+
 /** What is asked for, as far as it is here, in order, until a page is full; one of what is asked for at least. */
-async function gather(replica: Replica, items: readonly FetchItem[], whole: boolean): Promise<LogRecord[]> {
+async function gather(
+  replica: Replica,
+  items: readonly FetchItem[],
+  { whole, stubs }: GatherOptions,
+): Promise<LogRecord[]> {
   const gathered: LogRecord[] = []
   let bytes = 0
   // One by one: a thousand bodies of the largest size would not fit into memory.
   for (const item of items) {
     const records =
-      'rev' in item ? await replica.bodies([item], { whole }) : await documentLeaves(replica, item.id)
+      'rev' in item ? await replica.bodies([item], { whole }) : await documentLeaves(replica, item.id, stubs)
     for (const record of records) bytes += recordBytes(record)
     if (bytes > wireLimits.pageBytesMax && gathered.length > 0) return gathered
     gathered.push(...records)
@@ -44,11 +54,11 @@ async function gather(replica: Replica, items: readonly FetchItem[], whole: bool
 }
 
 /** All leaves of a document; past a page's bytes as stubs, as a document that lacks leaves would be another one. */
-async function documentLeaves(replica: Replica, id: string): Promise<LogRecord[]> {
+async function documentLeaves(replica: Replica, id: string, stubs: boolean): Promise<LogRecord[]> {
   let bytes = 0
   return (await replica.leaves(id)).map((record, index) => {
     bytes += recordBytes(record)
-    if (bytes <= wireLimits.pageBytesMax || index === 0) return record
+    if (!stubs && (bytes <= wireLimits.pageBytesMax || index === 0)) return record
     const { body, ...rest } = record
     return { ...rest, kind: 'stub' }
   })

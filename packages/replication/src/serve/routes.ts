@@ -4,6 +4,7 @@ import { answerInfo } from './info.js'
 import { answerFetch, answerHeld, answerMissing } from './leaves.js'
 import { answerPull } from './pull.js'
 import { answerPush } from './push.js'
+import { answerOwed, answerRanges } from './ranges.js'
 import type { ReadRequest } from './served.js'
 
 /** What may be asked of a database that is there. */
@@ -13,7 +14,7 @@ export interface ProtocolRoute {
   readonly pattern: string
   /** The one type of body that it takes; without, it takes none. */
   readonly takes?: { readonly type: (typeof mediaTypes)[keyof typeof mediaTypes]; readonly bytesMax: number }
-  /** Whether it makes or takes a shard apart, which is much work: a server bounds how often at a time. */
+  /** Whether it is as much work as a shard to make or take apart: a server bounds how often at a time. */
   readonly shards: boolean
   readonly read: ReadRequest
 }
@@ -35,6 +36,8 @@ export const protocolRoutes: readonly ProtocolRoute[] = [
   route('POST', 'missing', { takes: message, shards: false, read: answerMissing }),
   route('POST', 'held', { takes: message, shards: true, read: answerHeld }),
   route('POST', 'fetch', { takes: message, shards: true, read: answerFetch }),
+  route('POST', 'ranges', { takes: message, shards: true, read: answerRanges }),
+  route('GET', 'owed', { shards: true, read: answerOwed }),
 ]
 
 function route(

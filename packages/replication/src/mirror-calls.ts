@@ -1,0 +1,150 @@
+import { CursorLostError } from '@mynah/core'
+import PQueue from 'p-queue'
+import { unlessAborted } from './deferred.js'
+import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from './errors.js'
+import { linkedSignal } from './linked-signal.js'
+import { databaseOf } from './mirror-address.js'
+import { answerChecksum, requestChecksum } from './protocol/checksum.js'
+import { decodeError } from './protocol/messages.js'
+import { headers, mediaTypes, wireLimits } from './protocol/names.js'
+import { queryOf } from './protocol/query.js'
+import type { Transport, TransportAnswer, TransportRequest, TransportStream } from './transport.js'
+
+/** Background work has at most a push and a pull in flight; the rest is for reads. */
+const REQUESTS_AT_ONCE = 4
+export const priorities = { background: 0, read: 1 } as const
+
+export interface MirrorCallsOptions {
+  /** As `mirrorAddress` gives it. */
+  readonly address: string
+  /** The token as it is now. */
+  readonly token: () => string | undefined
+  readonly transport: Transport
+  /** Called with the bytes of bodies as they travel. */
+  readonly onTraffic: (bytesUp: number, bytesDown: number) => void
+}
+
+/** One request, before what all requests have in common. */
+export type Call = Omit<TransportRequest, 'url' | 'headers' | 'answerBytesMax'> & {
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly answerType: string
+  readonly priority?: number
+}
+
+/** Requests to one database of one mirror, as the protocol wants all of them: their headers, checksums and failures. */
+export class MirrorCalls {
+  readonly address: string
+  readonly #options: MirrorCallsOptions
+  readonly #queue = new PQueue({ concurrency: REQUESTS_AT_ONCE })
+
+  constructor(options: MirrorCallsOptions) {
+    this.address = options.address
+    this.#options = options
+  }
+
+  /** An answer that is one of the protocol, and to this request. */
+  async call(call: Call): Promise<TransportAnswer> {
+    const request = this.#request(call)
+    const asked = request.headers[headers.checksum] ?? ''
+    const answer = await this.#queue.add(() => this.#ask(request), {
+      priority: call.priority ?? priorities.background,
+    })
+    this.#options.onTraffic(call.body?.length ?? 0, answer.body.length)
+    const isEmpty = answer.status === 204 && call.answerType === mediaTypes.shard
+    if (!isEmpty && answer.status !== 200 && answer.status !== 201) throw this.#failure(answer)
+    if (!isEmpty && !isType(answer.headers, call.answerType))
+      throw this.garbled(answer, `not ${call.answerType}`)
+    if (answer.headers[headers.checksum] !== answerChecksum(asked, answer.headers, answer.body))
+      throw this.garbled(answer, 'not what the mirror said to this: its checksum is another')
+    return answer
+  }
+
+  /** A stream that began; its chunks are to be read with `chunk`. */
+  async stream(call: Call): Promise<TransportStream> {
+    const request = this.#request(call)
+    const stream = await this.#reached(call.signal, () => this.#options.transport.stream(request))
+    if (stream.status !== 200 || !isType(stream.headers, call.answerType)) {
+      throw this.garbled(stream, 'not a live stream')
+    }
+    return stream
+  }
+
+  /** The next chunk of a stream. */
+  async chunk(chunks: AsyncIterator<Uint8Array>, signal: AbortSignal): Promise<Uint8Array> {
+    const chunk = await this.#reached(signal, () => chunks.next())
+    if (chunk.done === true) throw new MirrorUnreachableError(this.address, 'the live stream ended')
+    this.#options.onTraffic(0, chunk.value.length)
+    return chunk.value
+  }
+
+  /** What a decoder gives, or a failure that says that the answer is none. */
+  decoded<T>(answer: { readonly status: number }, decode: () => T): T {
+    try {
+      return decode()
+    } catch (cause) {
+      throw this.garbled(answer, cause instanceof Error ? cause.message : String(cause), { cause })
+    }
+  }
+
+  /** What is thrown where an answer is none of the protocol. */
+  garbled(answer: { readonly status: number }, detail: string, options?: ErrorOptions): MirrorAnswerError {
+    return new MirrorAnswerError(this.address, answer.status, detail, options)
+  }
+
+  #request(call: Call): TransportRequest {
+    const token = this.#options.token()
+    return {
+      method: call.method,
+      url: `${this.address}${call.path}`,
+      headers: {
+        accept: call.answerType,
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        [headers.checksum]: this.#checksum(call),
+        ...call.headers,
+      },
+      ...(call.body === undefined ? {} : { body: call.body }),
+      answerBytesMax: call.answerType === mediaTypes.shard ? wireLimits.shardBytes : wireLimits.messageBytes,
+      signal: call.signal,
+    }
+  }
+
+  #checksum({ method, path, body }: Call): string {
+    const [subpath = '', search = ''] = path.split('?')
+    const query = queryOf(new URLSearchParams(search))
+    return requestChecksum({ method, database: databaseOf(this.address), subpath, query }, body)
+  }
+
+  async #ask(request: TransportRequest): Promise<TransportAnswer> {
+    const { signal, release } = linkedSignal(request.signal)
+    try {
+      return await this.#reached(signal, () => this.#options.transport.request({ ...request, signal }))
+    } finally {
+      release()
+    }
+  }
+
+  async #reached<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted()
+    try {
+      return await unlessAborted(ask(), signal)
+    } catch (cause) {
+      signal.throwIfAborted()
+      throw new MirrorUnreachableError(this.address, cause instanceof Error ? cause.message : String(cause), {
+        cause,
+      })
+    }
+  }
+
+  #failure(answer: TransportAnswer): Error {
+    if (!isType(answer.headers, mediaTypes.json)) return this.garbled(answer, 'not an answer of the protocol')
+    const { code, message } = this.decoded(answer, () => decodeError(new TextDecoder().decode(answer.body)))
+    if (code === 'MYNAH_DATABASE_UNKNOWN') return new DatabaseUnknownError(databaseOf(this.address))
+    if (code === 'MYNAH_CURSOR_LOST') return new CursorLostError(/"(.+)"/.exec(message)?.[1] ?? message)
+    return new MirrorAnswerError(this.address, answer.status, message, { answerCode: code })
+  }
+}
+
+function isType(headers: Readonly<Record<string, string>>, type: string): boolean {
+  return (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() === type
+}
