@@ -24,21 +24,30 @@ export async function pathOf(
   id: string,
   leaf: Leaf,
   since = 0,
+  superseded: Superseded = supersededOf(index, id),
 ): Promise<readonly string[]> {
-  return (await walkBack(log, index, id, leaf, since)).path
+  return (await walkBack(log, leaf, since, superseded)).path
 }
 
-async function walkBack(
-  log: Log,
-  index: DocumentIndex,
-  id: string,
-  leaf: Leaf,
-  since: number,
-): Promise<Walk> {
+/** Superseded revisions of one document and where they are recorded: read once, and only when somebody asks. */
+export type Superseded = () => Promise<ReadonlyMap<string, number>>
+
+/** To be shared by the leaves of a document that were looked up before; not kept for longer. */
+export function supersededOf(index: DocumentIndex, id: string): Superseded {
+  let reading: Promise<ReadonlyMap<string, number>> | undefined
+  // The newest first: of a revision that was told anew, what was told last counts.
+  const read = async () => new Map((await index.history(id)).toReversed().map((row) => [row.rev, row.seq]))
+  return () => {
+    reading ??= read()
+    return reading
+  }
+}
+
+async function walkBack(log: Log, leaf: Leaf, since: number, superseded: Superseded): Promise<Walk> {
   if (leaf.parent === undefined) return { path: [], broken: false }
   const path: string[] = []
   let broken = false
-  let recorded: Map<string, number> | undefined
+  let recorded: ReadonlyMap<string, number> | undefined
   let seq: number | undefined = leaf.seq
   while (seq !== undefined && path.length < limits.ancestors) {
     const record = await readable(log, seq)
@@ -51,8 +60,7 @@ async function walkBack(
     } else path.push(...record.path)
     const last = path.at(-1)
     if (last === undefined || record?.path.length === 0) break
-    // The newest first: of a revision that was told anew, what was told last counts.
-    recorded ??= new Map((await index.history(id)).toReversed().map((row) => [row.rev, row.seq]))
+    recorded ??= await superseded()
     const at = recorded.get(last)
     seq = at === undefined || at <= since ? undefined : at
   }
@@ -76,23 +84,26 @@ export interface GatheredKnowledge {
   readonly ancestors: Set<string>
 }
 
-/** Everything known of the document, from the log. */
+/** What is known of the document, from the log; ancestors, which cost a walk from each leaf, only where asked for. */
 export async function knowledgeOf(
   log: Log,
   index: DocumentIndex,
   id: string,
   leaves: readonly Leaf[],
+  options: { readonly ancestors: boolean },
 ): Promise<GatheredKnowledge> {
-  const superseded = (await index.history(id)).map((row) => row.rev)
-  const recorded = new Set(superseded)
+  const superseded = supersededOf(index, id)
+  const revs = [...(await superseded()).keys()]
+  const recorded = new Set(revs)
+  for (const leaf of leaves) recorded.add(leaf.rev)
   const ancestors = new Set<string>()
+  if (!options.ancestors) return { recorded, ancestors }
   for (const leaf of leaves) {
-    const { path, broken } = await walkBack(log, index, id, leaf, 0)
+    const { path, broken } = await walkBack(log, leaf, 0, superseded)
     for (const rev of path) ancestors.add(rev)
     // Whatever was superseded here is an ancestor of some leaf: taken for a new one, it would come back.
     const oldest = generationOf(leaf.rev) - limits.ancestors
-    if (broken) for (const rev of superseded) if (generationOf(rev) >= oldest) ancestors.add(rev)
-    recorded.add(leaf.rev)
+    if (broken) for (const rev of revs) if (generationOf(rev) >= oldest) ancestors.add(rev)
   }
   return { recorded, ancestors }
 }

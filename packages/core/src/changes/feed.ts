@@ -3,7 +3,7 @@ import type { DocumentIndex } from '../index/document-index.js'
 import type { Entry } from '../index/entry.js'
 import type { Log } from '../log/log.js'
 import type { LogRecord } from '../log/record.js'
-import { pathOf, readable } from './ancestry.js'
+import { pathOf, readable, type Superseded } from './ancestry.js'
 
 /** Where a revision was written, when damage took the record that said so. */
 export const unknownOrigin = '0'.repeat(32)
@@ -62,13 +62,13 @@ export async function leafRecord(
   index: DocumentIndex,
   id: string,
   leaf: Leaf,
-  options: { readonly bodies: boolean; readonly since: number },
+  options: { readonly bodies: boolean; readonly since: number; readonly superseded?: Superseded },
 ): Promise<LogRecord> {
   // A body that was dropped stands at the leaf's place until the log is compacted.
   const held = options.bodies && leaf.bodySeq !== 0
   const bodySeq = held ? leaf.bodySeq : leaf.seq
   const record = (await readable(log, bodySeq)) ?? (await readable(log, leaf.seq))
-  const path = await pathOf(log, index, id, leaf, options.since)
+  const path = await pathOf(log, index, id, leaf, options.since, options.superseded)
   const common = {
     id,
     rev: leaf.rev,

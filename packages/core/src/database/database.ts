@@ -1,4 +1,5 @@
-import type { Document, Documents, Moment, Snapshot, Version } from './documents.js'
+import type { Conflict, ResolveOptions } from './conflicts.js'
+import type { Document, Documents, Input, Moment, REMOVE, Snapshot, Stored, Version } from './documents.js'
 import type { Stats } from './stats.js'
 import type { Transaction, TransactionOptions } from './transaction.js'
 import type { VerifyOptions, VerifyReport } from './verify.js'
@@ -43,6 +44,22 @@ export interface Database extends Documents, AsyncDisposable {
    * @throws RangeError past the end; HistoryGoneError before what compaction left; RecordLostError
    */
   at(moment: Moment): Promise<Snapshot>
+  /**
+   * Documents that were changed in several places, none of which knew of the others, in order of id. What is known of
+   * them and not held is named, not fetched.
+   */
+  conflicts(): AsyncIterable<Conflict>
+  /**
+   * Ends a conflict: what `merge` makes of all versions becomes the next one, and the others end under tombstones, all or
+   * nothing; with `REMOVE` the document is deleted. Asks again where the document changed meanwhile. Versions that are not
+   * held are fetched. Where there is no conflict (any more), nothing is written and the document given as it is.
+   * @throws UnreachableError where a version is not held and no mirror has it; DocumentInvalidError; what `merge` throws
+   */
+  resolve<T extends object = Document>(
+    id: string,
+    merge: (conflict: Conflict<T>) => Maybe<Input<T> | typeof REMOVE>,
+    options?: ResolveOptions,
+  ): Promise<Stored<T> | undefined>
   /** Compresses all that is not yet in shards. Sealing goes on by itself in the background; this finishes it. */
   seal(options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Reads and checks every byte. With `repair`, an index that does not agree is rebuilt from the log. */

@@ -3,6 +3,7 @@ import { ClosedError, IndexCorruptError, MynahError, ReadOnlyError } from '../er
 import { watchChanges } from './change-stream.js'
 import { CommitNews } from './commit-news.js'
 import { CommitQueue } from './commit-queue.js'
+import { type Conflict, listConflicts, type ResolveOptions, resolveConflict } from './conflicts.js'
 import type { Context } from './context.js'
 import { DamageWatch } from './damage-watch.js'
 import type { Database } from './database.js'
@@ -24,7 +25,7 @@ import type {
   Version,
 } from './documents.js'
 import { Evictor } from './evict.js'
-import type { IndexHome } from './index-home.js'
+import type { Housekeeping } from './housekeeping.js'
 import { IndexKeeper } from './index-keeper.js'
 import { listDocuments } from './list.js'
 import { mergeRecords } from './merge.js'
@@ -39,13 +40,6 @@ import { type VerifyOptions, type VerifyReport, verify } from './verify.js'
 import { Writer } from './writer.js'
 
 type Maybe<T> = T | Promise<T>
-
-/** What only the one who opened the files can do. */
-export interface Housekeeping {
-  readonly home: IndexHome
-  /** Closes the log, the index and the files. */
-  readonly close: () => Promise<void>
-}
 
 /** The database in this process: a thin facade over the commit queue and the reader. */
 export class EmbeddedDatabase implements Database {
@@ -132,13 +126,21 @@ export class EmbeddedDatabase implements Database {
 
   async transaction<R>(run: (tx: Transaction) => Maybe<R>, options: TransactionOptions = {}): Promise<R> {
     this.#requireWritable()
-    const ground = {
-      context: this.#context,
-      queue: this.#queue,
-      newId: this.#writer.newId,
-      reading: <T>(read: () => Promise<T>) => this.#reading(read),
-    }
-    return runTransaction(ground, run, options)
+    return runTransaction({ ...this.#ground(), newId: this.#writer.newId }, run, options)
+  }
+
+  async *conflicts(): AsyncGenerator<Conflict> {
+    this.#requireOpen()
+    yield* this.#scanUntilClosed(this.#keeper.scan(() => listConflicts(this.#context)))
+  }
+
+  async resolve<T extends object = Document>(
+    id: string,
+    merge: (conflict: Conflict<T>) => Maybe<Input<T> | typeof REMOVE>,
+    options: ResolveOptions = {},
+  ): Promise<Stored<T> | undefined> {
+    this.#requireWritable()
+    return resolveConflict<T>({ ...this.#ground(), reader: this.#reader }, id, merge, options)
   }
 
   async get<T extends object = Document>(id: string, options?: ReadOptions): Promise<Stored<T> | undefined> {
@@ -244,6 +246,11 @@ export class EmbeddedDatabase implements Database {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #ground() {
+    const reading = <R>(run: () => Promise<R>) => this.#reading(run)
+    return { context: this.#context, queue: this.#queue, reading }
   }
 
   #hot(id: string): Stored | undefined {

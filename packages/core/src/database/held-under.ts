@@ -1,5 +1,5 @@
 import { compareBytes } from '../bytes/compare.js'
-import { pathOf, readable } from '../changes/ancestry.js'
+import { pathOf, readable, supersededOf } from '../changes/ancestry.js'
 import { unknownOrigin } from '../changes/feed.js'
 import { valueBytes } from '../codec/value-size.js'
 import { bodyHash, deriveRev } from '../document/revision.js'
@@ -61,8 +61,9 @@ async function linesOf(context: Context, id: string): Promise<readonly Line[]> {
   const superseded = entry?.leaves.some(({ parent }) => parent !== undefined) === true
   const rows = superseded ? await index.history(id) : []
   const lines: Line[] = []
+  const recorded = supersededOf(index, id)
   for (const leaf of entry?.leaves ?? []) {
-    const revs = [leaf.rev, ...(await pathOf(log, index, id, leaf))]
+    const revs = [leaf.rev, ...(await pathOf(log, index, id, leaf, 0, recorded))]
     const held = leaf.bodySeq !== 0 && (await readable(log, leaf.bodySeq))?.body !== undefined
     const best = held ? { at: 0, record: undefined } : await newest(context, id, leaf, revs, rows)
     lines.push({ leaf, revs, best })

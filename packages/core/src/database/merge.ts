@@ -1,7 +1,7 @@
 import { type GatheredKnowledge, knowledgeOf } from '../changes/ancestry.js'
 import { positionAt } from '../changes/positions.js'
 import { valueBytes } from '../codec/value-size.js'
-import { checkRevision, needsKnowledge } from '../document/tree.js'
+import { checkRevision, needsAncestors, needsKnowledge } from '../document/tree.js'
 import { acceptBody } from '../document/validate.js'
 import { MynahError, RevisionRefusedError } from '../errors.js'
 import type { LogRecord } from '../log/record.js'
@@ -67,14 +67,17 @@ async function gather(
   records: readonly LogRecord[],
 ): Promise<ReadonlyMap<string, GatheredKnowledge>> {
   const seen = new Set<string>()
-  const unclear = new Set<string>()
+  const unclear = new Map<string, { ancestors: boolean }>()
   for (const record of records) {
-    if (seen.has(record.id) || needsKnowledge(plan.leaves(record.id), record)) unclear.add(record.id)
-    seen.add(record.id)
+    const { id } = record
+    const leaves = plan.leaves(id)
+    if (seen.has(id)) unclear.set(id, { ancestors: true })
+    else if (needsKnowledge(leaves, record)) unclear.set(id, { ancestors: needsAncestors(leaves, record) })
+    seen.add(id)
   }
   const knowledge = new Map<string, GatheredKnowledge>()
-  for (const id of unclear) {
-    knowledge.set(id, await knowledgeOf(log, index, id, (await index.get(id))?.leaves ?? []))
+  for (const [id, options] of unclear) {
+    knowledge.set(id, await knowledgeOf(log, index, id, (await index.get(id))?.leaves ?? [], options))
   }
   // Parts of this group that were planned before are not in the log yet.
   for (const record of plan.records) {

@@ -12,8 +12,9 @@ import type { Storage, StorageLock } from '../storage/storage.js'
 import type { Context } from './context.js'
 import { type Ground, settleDamage } from './damage.js'
 import type { Database } from './database.js'
-import { EmbeddedDatabase, type Housekeeping } from './embedded-database.js'
+import { EmbeddedDatabase } from './embedded-database.js'
 import type { Harmed } from './harmed.js'
+import type { Housekeeping } from './housekeeping.js'
 import { type IndexHome, type IndexProgress, indexHome, renewed, replay, unseenUpTo } from './index-home.js'
 
 export interface OpenOptions {

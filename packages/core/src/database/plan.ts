@@ -120,14 +120,12 @@ export class GroupPlan {
       this.#add({ ...record, path: record.path.slice(0, 1), at: this.#at, supplies: true, continues: false })
       return plan
     }
-    const others = leaves.filter((leaf) => !leaf.deleted && !plan.path.includes(leaf.rev))
-    if (options.from === 'peer' && !record.deleted && others.length >= limits.liveLeaves) {
-      const error = new RevisionRefusedError(
-        record.id,
-        record.rev,
-        `the document has ${others.length} conflicts`,
-      )
-      return { result: 'refused', error }
+    if (options.from === 'peer' && !record.deleted) {
+      const others = leaves.filter((leaf) => !leaf.deleted && !plan.path.includes(leaf.rev)).length
+      if (others >= limits.liveLeaves) {
+        const detail = `the document has ${others} conflicts`
+        return { result: 'refused', error: new RevisionRefusedError(record.id, record.rev, detail) }
+      }
     }
     this.#add({ ...record, path: plan.path, at: this.#at, supplies: false, continues: false })
     if (record.kind === 'stub' && record.origin === this.#origin) this.owed.push(this.lastSeq)
@@ -151,6 +149,30 @@ export class GroupPlan {
       dropped += 1
     }
     return dropped
+  }
+
+  /**
+   * Ends a conflict: the body becomes a child of the winner (a tombstone does, without one), and each other live leaf ends
+   * under a tombstone. The rev under which the document then stands.
+   * @throws ConflictError when the live leaves are not `seen`
+   */
+  resolve(id: string, seen: readonly Leaf[], body: Fields | undefined): string {
+    const live = this.leaves(id).filter((leaf) => !leaf.deleted)
+    const [winner, ...losers] = live
+    if (winner === undefined || !sameLeaves(live, seen)) throw new ConflictError(id, this.leaves(id)[0]?.rev)
+    const same = body !== undefined && sameBody(winner, body)
+    const rev = same ? winner.rev : deriveRev(winner.rev, body === undefined, body ?? {})
+    const write = () => {
+      if (!same) this.#write(id, rev, winner.rev, body === undefined, body ?? {})
+      for (const { rev: loser } of losers) {
+        // Of foreign leaves that share a rev one tombstone ends all.
+        if (!this.leaves(id).some((leaf) => leaf.rev === loser && !leaf.deleted)) continue
+        this.#write(id, deriveRev(loser, true, {}), loser, true, {})
+      }
+    }
+    if (live.length <= limits.transactionRecords) this.together(write)
+    else write()
+    return rev
   }
 
   /** What `run` adds is one transaction. */
@@ -226,6 +248,13 @@ export class GroupPlan {
 function sameBody(leaf: Leaf, body: Fields): boolean {
   if (leaf.bodyHash) return compareBytes(leaf.bodyHash, bodyHash(false, body)) === 0
   return leaf.rev === deriveRev(leaf.parent, false, body)
+}
+
+/** Whether these are the same leaves. */
+export function sameLeaves(a: readonly Leaf[], b: readonly Leaf[]): boolean {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  return a.every((leaf, at) => leafKey(leaf) === leafKey(b[at]!) && leaf.deleted === b[at]!.deleted)
 }
 
 function required(knowledge: GatheredKnowledge | undefined, record: LogRecord): GatheredKnowledge {

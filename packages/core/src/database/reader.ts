@@ -5,14 +5,13 @@ import { acceptId, acceptRev } from '../document/validate.js'
 import { MynahError, ShardCorruptError, StaleError, UnreachableError } from '../errors.js'
 import type { Entry } from '../index/entry.js'
 import type { LogRecord } from '../log/record.js'
-import { aborted } from './aborted.js'
+import { askWithin } from './ask-within.js'
 import { assemble, plain } from './assemble.js'
 import type { Context } from './context.js'
 import type { Read, ReadOptions, Stored } from './documents.js'
 import { supersededRevision } from './past.js'
 import type { BodySource, LeafRef, MergeOutcome, MergeReport } from './replica.js'
 
-const WAIT_MS = 2_000
 const READ_BATCH = 256
 
 /** Takes what a read fetched into the database. */
@@ -106,7 +105,7 @@ export class Reader {
     })
     if (missing.length === 0) return
     try {
-      await this.#ask(options, (signal) => this.#fetchLeaves(missing, source, signal))
+      await askWithin(this.#context.env, options, (signal) => this.#fetchLeaves(missing, source, signal))
     } catch (error) {
       options.signal?.throwIfAborted()
       // Each read then tells what it has.
@@ -144,7 +143,7 @@ export class Reader {
     if (source) {
       try {
         const whole = freshness === 'mirror' || !covered || known === undefined
-        return await this.#ask(options, (signal) =>
+        return await askWithin(this.#context.env, options, (signal) =>
           this.#fetch(id, whole ? undefined : known, source, signal),
         )
       } catch (error) {
@@ -257,7 +256,7 @@ export class Reader {
   async leafBody(id: string, leaf: Leaf, options: ReadOptions): Promise<Fields | undefined> {
     const { index, source } = this.#context
     if (!source) throw new UnreachableError(id)
-    return this.#ask(options, async (signal) => {
+    return askWithin(this.#context.env, options, async (signal) => {
       await this.#fetchLeaves([named(id, leaf)], source, signal)
       const supplied = (await index.get(id))?.leaves.find((one) => leafKey(one) === leafKey(leaf))
       const about = { current: true, from: 'mirror', asOf: undefined } as const
@@ -267,22 +266,22 @@ export class Reader {
     })
   }
 
-  /** Runs with a signal that fires with the caller's, or when the wait is over. */
-  async #ask<R>(options: ReadOptions, run: (signal: AbortSignal) => Promise<R>): Promise<R> {
-    const over = new AbortController()
-    const timer = this.#context.env.setTimer(
-      () => over.abort(new UnreachableError('the mirror')),
-      options.waitMs ?? WAIT_MS,
+  /**
+   * Has a mirror give the bodies of leaves that are known and not held, which are kept; gives those that came.
+   * @throws UnreachableError when no mirror answers
+   */
+  async fetchBodies(
+    id: string,
+    leaves: readonly Leaf[],
+    options: ReadOptions,
+  ): Promise<readonly LogRecord[]> {
+    const { source } = this.#context
+    if (!source) throw new UnreachableError(id)
+    const wanted = leaves.map((leaf) => named(id, leaf))
+    const { records, outcomes } = await askWithin(this.#context.env, options, (signal) =>
+      this.#fetchLeaves(wanted, source, signal),
     )
-    // By hand: Node keeps a composed signal, and what it leads to, for as long as somebody listens to it.
-    const stop = () => over.abort(options.signal?.reason)
-    options.signal?.addEventListener('abort', stop)
-    try {
-      return await Promise.race([run(over.signal), aborted(over.signal)])
-    } finally {
-      timer.cancel()
-      options.signal?.removeEventListener('abort', stop)
-    }
+    return records.filter((_, at) => outcomes[at]?.result !== 'refused')
   }
 }
 

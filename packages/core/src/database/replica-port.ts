@@ -1,4 +1,4 @@
-import { readable } from '../changes/ancestry.js'
+import { readable, supersededOf } from '../changes/ancestry.js'
 import { changedDocuments, leafRecord } from '../changes/feed.js'
 import { holdsPosition, type Position, positionAt } from '../changes/positions.js'
 import { valueBytes } from '../codec/value-size.js'
@@ -90,10 +90,11 @@ export class ReplicaPort implements Replica {
         options.signal?.throwIfAborted()
         if (options.prefixes && !options.prefixes.some((prefix) => id.startsWith(prefix))) continue
         let bodyBytes = 0
+        const superseded = supersededOf(index, id)
         for (const leaf of entry.leaves) {
           // All bodies of a document may be more than one shard takes, or the memory.
           const bodies = options.bodies && bodyBytes < LEAVES_BYTES
-          const record = await leafRecord(log, index, id, leaf, { bodies, since })
+          const record = await leafRecord(log, index, id, leaf, { bodies, since, superseded })
           bodyBytes += valueBytes(record.body ?? null)
           bytes += 2 * id.length + 40 * (1 + record.path.length)
           records.push(record)
@@ -213,8 +214,11 @@ export class ReplicaPort implements Replica {
     const { log, index } = this.#context
     const records: LogRecord[] = []
     let bytes = 0
-    for (const leaf of (await index.get(id))?.leaves ?? []) {
-      const record = await leafRecord(log, index, id, leaf, { bodies: bytes < LEAVES_BYTES, since: 0 })
+    const leaves = (await index.get(id))?.leaves ?? []
+    const superseded = supersededOf(index, id)
+    for (const leaf of leaves) {
+      const options = { bodies: bytes < LEAVES_BYTES, since: 0, superseded }
+      const record = await leafRecord(log, index, id, leaf, options)
       bytes += valueBytes(record.body ?? null)
       records.push(record)
     }

@@ -1,6 +1,6 @@
 import { readable } from '../changes/ancestry.js'
 import { valueBytes } from '../codec/value-size.js'
-import { type Leaf, leafKey } from '../document/tree.js'
+import type { Leaf } from '../document/tree.js'
 import { acceptDocument, acceptId, acceptRev } from '../document/validate.js'
 import { TransactionOverError, TransactionTooLargeError, UnreachableError } from '../errors.js'
 import type { Entry } from '../index/entry.js'
@@ -11,7 +11,7 @@ import { assemble, plain } from './assemble.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import type { Document, Input, Ref, Stored } from './documents.js'
-import { GroupPlan, type PutIntent } from './plan.js'
+import { GroupPlan, type PutIntent, sameLeaves } from './plan.js'
 
 type Maybe<T> = T | Promise<T>
 
@@ -230,10 +230,4 @@ class Attempt implements Transaction {
     if (length > 0 && this.#bytes + bytes > limits.transactionBytes)
       throw new TransactionTooLargeError(`its documents have more than ${limits.transactionBytes} bytes`)
   }
-}
-
-function sameLeaves(a: readonly Leaf[], b: readonly Leaf[]): boolean {
-  if (a === b) return true
-  if (a.length !== b.length) return false
-  return a.every((leaf, at) => leafKey(leaf) === leafKey(b[at]!) && leaf.deleted === b[at]!.deleted)
 }

@@ -14,6 +14,9 @@ import {
 } from './revision.js'
 import { acceptId } from './validate.js'
 
+/** Up to here it costs less to go through a path than to make a set of it. */
+const SHORT = 8
+
 /** A leaf of a document's forest of revisions, as the index keeps it. */
 export interface Leaf {
   readonly rev: string
@@ -122,7 +125,19 @@ export function applyRecord(leaves: readonly Leaf[], seq: number, record: LogRec
   }
   const leaf = leafOf(record, seq, known === undefined || known.bodySeq === 0 ? held : known.bodySeq)
   const kept = leaves.filter((other) => other !== known && !inPath(other.rev))
-  return { leaves: sortLeaves([...kept, leaf]), superseded }
+  return { leaves: inserted(kept, leaf), superseded }
+}
+
+/** The leaf in its place among others in their order: sorting all again is what a thousand conflicts would cost. */
+function inserted(kept: readonly Leaf[], leaf: Leaf): readonly Leaf[] {
+  let low = 0
+  let high = kept.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (compareLeaves(kept[middle]!, leaf) <= 0) low = middle + 1
+    else high = middle
+  }
+  return kept.toSpliced(low, 0, leaf)
 }
 
 function leafOf({ rev, deleted, bodyHash, path }: LogRecord, seq: number, bodySeq: number): Leaf {
@@ -141,6 +156,11 @@ function leafOf({ rev, deleted, bodyHash, path }: LogRecord, seq: number, bodySe
 export function needsKnowledge(leaves: readonly Leaf[], incoming: LogRecord): boolean {
   if (leaves.length === 0 || leaves.some((leaf) => isSame(leaf, incoming))) return false
   return lastLeafInPath(leaves, incoming.path) < 0 || mayBeAncestor(leaves, incoming)
+}
+
+/** Whether planning this merge may ask for ancestors of the leaves: rare, as these have to be looked for. */
+export function needsAncestors(leaves: readonly Leaf[], incoming: LogRecord): boolean {
+  return needsKnowledge(leaves, incoming) && mayBeAncestor(leaves, incoming)
 }
 
 /**
@@ -194,8 +214,11 @@ export function checkRevision(record: LogRecord): void {
 /** Where the path meets the last of the leaves that it supersedes; -1 when it meets none. */
 function lastLeafInPath(leaves: readonly Leaf[], path: readonly string[]): number {
   if (leaves.length === 1) return path.indexOf(leaves[0]!.rev)
-  const revs = new Set(leaves.map((leaf) => leaf.rev))
-  return path.findLastIndex((rev) => revs.has(rev))
+  const isLeaf =
+    path.length <= SHORT
+      ? (rev: string) => leaves.some((leaf) => leaf.rev === rev)
+      : containment(leaves.map((leaf) => leaf.rev))
+  return path.findLastIndex(isLeaf)
 }
 
 /** Only a leaf that the revision does not supersede, and of no lower generation, can descend from it. */
@@ -228,7 +251,7 @@ function replace(leaves: readonly Leaf[], old: Leaf, leaf: Leaf): readonly Leaf[
 
 /** A test for membership that does not cost paths times leaves. */
 function containment(path: readonly string[]): (rev: string) => boolean {
-  if (path.length <= 8) return (rev) => path.includes(rev)
+  if (path.length <= SHORT) return (rev) => path.includes(rev)
   const revs = new Set(path)
   return (rev) => revs.has(rev)
 }

@@ -1,0 +1,24 @@
+import type { Env } from '../env/env.js'
+import { UnreachableError } from '../errors.js'
+import { aborted } from './aborted.js'
+
+const WAIT_MS = 2_000
+
+/** Runs with a signal that fires with the caller's, or when the wait is over. */
+export async function askWithin<R>(
+  env: Env,
+  options: { readonly waitMs?: number; readonly signal?: AbortSignal },
+  run: (signal: AbortSignal) => Promise<R>,
+): Promise<R> {
+  const over = new AbortController()
+  const timer = env.setTimer(() => over.abort(new UnreachableError('the mirror')), options.waitMs ?? WAIT_MS)
+  // By hand: Node keeps a composed signal, and what it leads to, for as long as somebody listens to it.
+  const stop = () => over.abort(options.signal?.reason)
+  options.signal?.addEventListener('abort', stop)
+  try {
+    return await Promise.race([run(over.signal), aborted(over.signal)])
+  } finally {
+    timer.cancel()
+    options.signal?.removeEventListener('abort', stop)
+  }
+}
