@@ -1,6 +1,8 @@
 import type { GatheredKnowledge } from '../changes/ancestry.js'
 import { ClosedError, IndexCorruptError } from '../errors.js'
-import type { DocumentIndex } from '../index/document-index.js'
+import type { DocumentIndex, IndexCommit } from '../index/document-index.js'
+import { printsOf } from '../index/root.js'
+import type { Print } from '../index/tally.js'
 import type { Context } from './context.js'
 import { remember } from './owed.js'
 import { GroupPlan } from './plan.js'
@@ -29,6 +31,8 @@ export const GROUP_IDS = 4_096
 export const GROUP_BYTES = 4 * 1024 * 1024
 /** Entries gathered in the index past which writes wait for its flush. */
 const PENDING_ENTRIES_MAX = 65_536
+/** Records from which on their fingerprints are made while the disk writes. */
+const MANY_RECORDS = 64
 const nothingKnown: ReadonlyMap<string, GatheredKnowledge> = new Map()
 
 /**
@@ -136,12 +140,30 @@ export class CommitQueue {
     const sync = group.some(({ work }) => work.sync)
     if (plan.owed.length > 0) await remember(manifest, plan.owed)
     if (plan.records.length > 0) {
-      await log.append(plan.records, { sync })
-      index.apply(plan.commit())
+      const commit = plan.commit()
+      const appended = log.append(plan.records, { sync })
+      const prints = plan.records.length < MANY_RECORDS ? undefined : this.#beside(appended, commit)
+      await appended
+      // In the turn in which the log has them: whoever reads the log finds them in the index.
+      index.apply(commit, prints?.made)
     }
     // What a request found done already may have been written without an fsync.
     if (sync && log.synced < log.head) await log.sync()
     for (const answer of answers) answer()
     if (plan.records.length > 0) this.#committed()
+  }
+
+  /** Makes fingerprints while the disk writes; those that are not ready then are not waited for. */
+  #beside(appended: Promise<unknown>, commit: IndexCommit): { made: readonly Print[] | undefined } {
+    const prints: { made: readonly Print[] | undefined } = { made: undefined }
+    let writing = true
+    const written = () => {
+      writing = false
+    }
+    appended.then(written, written)
+    void this.#context.env.yield().then(() => {
+      if (writing) prints.made = printsOf(commit.changes)
+    })
+    return prints
   }
 }

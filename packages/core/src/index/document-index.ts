@@ -20,7 +20,8 @@ import { looksUpNow, readValues } from './point-reads.js'
 import { type Bounds, boundsOf, type IdRange } from './range.js'
 import { type PageSum, type RangeSum, RangeSums } from './range-sums.js'
 import { recount } from './recount.js'
-import { decodeRoot, type EntryChange, emptyRoot, nextRoot, type Root } from './root.js'
+import { decodeRoot, type EntryChange, emptyRoot, nextRoot, printsOf, type Root } from './root.js'
+import type { Print } from './tally.js'
 
 /** What one commit changes in the index. */
 export interface IndexCommit {
@@ -170,8 +171,11 @@ export class DocumentIndex {
     return found
   }
 
-  /** Takes a commit whose records are in the log, and flushes in the background when enough has gathered. */
-  apply(commit: IndexCommit): void {
+  /**
+   * Takes a commit whose records are in the log, and flushes in the background when enough has gathered. `prints` may
+   * have been made before.
+   */
+  apply(commit: IndexCommit, prints: readonly Print[] = printsOf(commit.changes)): void {
     this.#version += 1
     const overlay = this.#overlay
     for (const { id, before, after } of commit.changes) {
@@ -183,7 +187,8 @@ export class DocumentIndex {
       const { seq, rev, bodySeq } = leaf
       overlay.addHistory(id, { seq, rev, bodySeq, until })
     }
-    overlay.root = nextRoot(overlay.root, commit.changes, commit.seq, (print) => this.#pages.change(print))
+    overlay.root = nextRoot(overlay.root, commit.changes, prints, commit.seq)
+    for (const print of prints) this.#pages.change(print)
   }
 
   /** Whether so much has gathered that a flush is due. */

@@ -2,7 +2,7 @@ import { compareUtf8 } from '../bytes/compare.js'
 import type { Entry } from './entry.js'
 import type { PageTable } from './page-table.js'
 import { disagreement } from './range-sums.js'
-import { emptyRoot, nextRoot, type Root } from './root.js'
+import { emptyRoot, nextRoot, printsOf, type Root } from './root.js'
 import { addPrint, copyTally, emptyTally, sameTally } from './tally.js'
 
 /**
@@ -28,9 +28,10 @@ export async function recount(
   for await (const [id, after] of rows) {
     signal?.throwIfAborted()
     while (at + 1 < known.length && compareUtf8(known[at + 1]!.first, id) <= 0) nextPage()
-    counted = nextRoot(counted, [{ id, before: undefined, after }], kept.seq, (print) =>
-      addPrint(tally, print),
-    )
+    const changes = [{ id, before: undefined, after }]
+    const prints = printsOf(changes)
+    counted = nextRoot(counted, changes, prints, kept.seq)
+    for (const print of prints) addPrint(tally, print)
   }
   while (at < known.length) nextPage()
   if (faulty.length > 0) throw disagreement(faulty)

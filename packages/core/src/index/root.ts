@@ -76,34 +76,42 @@ export interface EntryChange {
   readonly after: Entry
 }
 
-/** The root after entries changed and the index follows the log up to `seq`; `onPrint` is told each fingerprint. */
+/** The fingerprints of changed entries, in their order. */
+export function printsOf(changes: readonly EntryChange[]): Print[] {
+  return changes.map(({ id, before, after }) => ({
+    id,
+    before: before && fingerprint(id, before.leaves),
+    after: fingerprint(id, after.leaves),
+    seq: changeSeq(after.leaves),
+  }))
+}
+
+/** The root after entries changed, with these fingerprints, and the index follows the log up to `seq`. */
 export function nextRoot(
   root: Root,
-  changes: Iterable<EntryChange>,
+  changes: readonly EntryChange[],
+  prints: readonly Print[],
   seq: number,
-  onPrint?: (print: Print) => void,
 ): Root {
   let { ids, documents, conflicts, notHeld } = root
   const sum = root.sum.slice()
-  for (const { id, before, after } of changes) {
-    let old: Uint8Array | undefined
+  for (let i = 0; i < changes.length; i++) {
+    const { before, after } = changes[i]!
+    const print = prints[i]!
     if (before) {
       const tally = tallyOf(before)
       ids -= 1
       documents -= tally.document
       conflicts -= tally.conflict
       notHeld -= tally.notHeld
-      old = fingerprint(id, before.leaves)
-      subtractFingerprint(sum, old)
     }
     const tally = tallyOf(after)
     ids += 1
     documents += tally.document
     conflicts += tally.conflict
     notHeld += tally.notHeld
-    const print = fingerprint(id, after.leaves)
-    addFingerprint(sum, print)
-    onPrint?.({ id, before: old, after: print, seq: changeSeq(after.leaves) })
+    if (print.before) subtractFingerprint(sum, print.before)
+    addFingerprint(sum, print.after)
   }
   return { seq, ids, documents, conflicts, notHeld, sum }
 }
