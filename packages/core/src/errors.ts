@@ -97,6 +97,14 @@ export class HoldsAllError extends MynahError {
   }
 }
 
+/** More ids were to be pinned than a database keeps. None of this call was. */
+export class PinsFullError extends MynahError {
+  override readonly name = 'PinsFullError'
+  constructor(readonly limit: number) {
+    super('MYNAH_PINS_FULL', `A database keeps at most ${limit} pins`)
+  }
+}
+
 /** `strict` was asked for and only a copy that may be stale is to be had. */
 export class StaleError extends MynahError {
   override readonly name = 'StaleError'

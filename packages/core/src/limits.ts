@@ -25,6 +25,8 @@ export const limits = {
   transactionRecords: 4_096,
   /** Bytes of the bodies of a transaction of several records, about as many as they take as JSON: what one push takes. */
   transactionBytes: 4 * 1024 * 1024,
+  /** Pinned ids: all of them are in RAM. */
+  pins: 250_000,
   /** Incarnations remembered. */
   incarnations: 1_000,
 } as const

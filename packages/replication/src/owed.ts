@@ -20,12 +20,13 @@ export interface OwedOptions {
 }
 
 /**
- * Fetches in the background what the replica owes: bodies that it lost, and all that one lacks that is to hold
+ * Fetches in the background what the replica owes: bodies that it lost, those of pinned documents, and all that one lacks that is to hold
  * everything. One request at a time. What the mirror does not have either stays owed, and hinders nothing.
  */
 export class Owed {
   readonly #options: OwedOptions
   #seen = 0
+  #pinned = 0
 
   constructor(options: OwedOptions) {
     this.#options = options
@@ -36,6 +37,7 @@ export class Owed {
     const { replica, mirror, onCounted } = this.#options
     for (let pauseMs = PAUSE_MS; ; ) {
       this.#seen = replica.owedUpTo
+      this.#pinned = replica.pinned
       const { got, left } = await this.#pass(signal)
       mirror.owed = left
       onCounted()
@@ -86,7 +88,7 @@ export class Owed {
     const over = deferred<void>()
     const timer = env.setTimer(() => over.resolve(), pauseMs)
     const look = () => {
-      if (replica.owedUpTo > this.#seen) over.resolve()
+      if (replica.owedUpTo > this.#seen || replica.pinned > this.#pinned) over.resolve()
     }
     const stop = replica.onCommit(look)
     look()

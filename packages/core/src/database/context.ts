@@ -3,6 +3,7 @@ import type { DocumentIndex } from '../index/document-index.js'
 import type { Log } from '../log/log.js'
 import type { Manifest } from '../log/manifest.js'
 import type { Harmed } from './harmed.js'
+import type { Pins } from './pins.js'
 import type { BodySource } from './replica.js'
 
 /** What the parts of one open database share. */
@@ -22,6 +23,7 @@ export interface Context {
   readonly onMode: Set<() => void>
   /** Who fetches bodies that are known and not held; set by replication. */
   source: BodySource | undefined
+  readonly pins: Pins
   /** Of which documents damage took records since the database was opened. */
   readonly harmed: Harmed[]
   /** Set when the database begins to close. */

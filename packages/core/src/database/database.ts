@@ -60,6 +60,14 @@ export interface Database extends Documents, AsyncDisposable {
     merge: (conflict: Conflict<T>) => Maybe<Input<T> | typeof REMOVE>,
     options?: ResolveOptions,
   ): Promise<Stored<T> | undefined>
+  /**
+   * Keeps these documents held, also those that are not known yet: what is not held is fetched in the background while
+   * replication runs, and none is evicted. Remembered, and durable when resolved. At most `limits.pins`.
+   * @throws PinsFullError, DocumentInvalidError: then nothing was changed; StorageError: then they may be pinned
+   */
+  pin(ids: Iterable<string>): Promise<void>
+  /** Lets these documents be evicted again; they stay held until then. Durable when resolved. */
+  unpin(ids: Iterable<string>): Promise<void>
   /** Compresses all that is not yet in shards. Sealing goes on by itself in the background; this finishes it. */
   seal(options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Reads and checks every byte. With `repair`, an index that does not agree is rebuilt from the log. */

@@ -1,5 +1,5 @@
 import { acceptId } from '../document/validate.js'
-import { ClosedError, IndexCorruptError, MynahError, ReadOnlyError } from '../errors.js'
+import { ClosedError, IndexCorruptError, ReadOnlyError } from '../errors.js'
 import { watchChanges } from './change-stream.js'
 import { CommitNews } from './commit-news.js'
 import { CommitQueue } from './commit-queue.js'
@@ -36,6 +36,7 @@ import { ReplicaPort } from './replica-port.js'
 import { PastSnapshot, seqOf, versionsOf } from './snapshot.js'
 import { type Stats, statsOf } from './stats.js'
 import { runTransaction, type Transaction, type TransactionOptions } from './transaction.js'
+import { scanUntilClosed, untilClosed } from './until-closed.js'
 import { type VerifyOptions, type VerifyReport, verify } from './verify.js'
 import { Writer } from './writer.js'
 
@@ -76,6 +77,7 @@ export class EmbeddedDatabase implements Database {
     )
     this.#writer = new Writer(context, this.#queue, this.#reader)
     this.#evictor = new Evictor(context, this.#queue, this.#keeper)
+    context.pins.onListed(() => this.#news.tell())
     const closed = new Promise<void>((resolve) => {
       this.#announceClose = resolve
     })
@@ -165,7 +167,8 @@ export class EmbeddedDatabase implements Database {
 
   async *list<T extends object = Document>(range?: ListOptions): AsyncGenerator<Stored<T>> {
     this.#requireOpen()
-    for await (const doc of this.#scanUntilClosed(
+    for await (const doc of scanUntilClosed(
+      this.#context,
       this.#keeper.scan(() => listDocuments(this.#context, this.#reader, range)),
     )) {
       yield doc as Stored<T>
@@ -181,12 +184,12 @@ export class EmbeddedDatabase implements Database {
   async *changes<T extends object = Document>(options: ChangesOptions = {}): AsyncGenerator<Change<T>> {
     this.#requireOpen()
     const changes = watchChanges(this.#context, this.#keeper, this.replica, options)
-    yield* this.#scanUntilClosed(changes as AsyncGenerator<Change<T>>)
+    yield* scanUntilClosed(this.#context, changes as AsyncGenerator<Change<T>>)
   }
 
   async evict(ids: Iterable<string>): Promise<number> {
     this.#requireWritable()
-    return this.#untilClosed(this.#evictor.evict(ids))
+    return untilClosed(this.#context, this.#evictor.evict(ids))
   }
 
   async *history<T extends object = Document>(
@@ -195,7 +198,8 @@ export class EmbeddedDatabase implements Database {
   ): AsyncGenerator<Version<T>> {
     this.#requireOpen()
     acceptId(id)
-    for await (const version of this.#scanUntilClosed(
+    for await (const version of scanUntilClosed(
+      this.#context,
       this.#keeper.scan(() => versionsOf(this.#context, id, options.signal)),
     )) {
       yield version as Version<T>
@@ -213,6 +217,16 @@ export class EmbeddedDatabase implements Database {
     })
   }
 
+  async pin(ids: Iterable<string>): Promise<void> {
+    this.#requireWritable()
+    await this.#context.pins.add(Array.from(ids, acceptId))
+  }
+
+  async unpin(ids: Iterable<string>): Promise<void> {
+    this.#requireWritable()
+    await this.#context.pins.delete(Array.from(ids, acceptId))
+  }
+
   async seal(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#requireWritable()
     await this.#context.index.flush()
@@ -221,7 +235,10 @@ export class EmbeddedDatabase implements Database {
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#requireOpen()
-    return this.#untilClosed(verify(this.#context, this.#keeper, () => this.#damage.settle(), options))
+    return untilClosed(
+      this.#context,
+      verify(this.#context, this.#keeper, () => this.#damage.settle(), options),
+    )
   }
 
   async stats(): Promise<Stats> {
@@ -241,6 +258,7 @@ export class EmbeddedDatabase implements Database {
     this.#news.tell()
     await this.#keeper.close()
     await this.#queue.close()
+    await this.#context.pins.close()
     await this.#housekeeping.close()
   }
 
@@ -264,27 +282,7 @@ export class EmbeddedDatabase implements Database {
   }
 
   #reading<R>(run: () => Promise<R>): Promise<R> {
-    return this.#untilClosed(this.#keeper.use(run))
-  }
-
-  /** A store that is closed under a read fails in its own words. */
-  async #untilClosed<R>(run: Promise<R>): Promise<R> {
-    try {
-      return await run
-    } catch (error) {
-      if (this.#closed && !(error instanceof MynahError)) throw new ClosedError()
-      throw error
-    }
-  }
-
-  /** The same for a scan. */
-  async *#scanUntilClosed<T>(scan: AsyncIterable<T>): AsyncGenerator<T> {
-    try {
-      yield* scan
-    } catch (error) {
-      if (this.#closed && !(error instanceof MynahError)) throw new ClosedError()
-      throw error
-    }
+    return untilClosed(this.#context, this.#keeper.use(run))
   }
 
   #requireOpen(): void {

@@ -9,7 +9,7 @@ import { holdsAll } from './owed.js'
 import type { LeafRef } from './replica.js'
 
 /** Documents that a mirror is asked about at once. */
-export const EVICT_BATCH = 500
+const EVICT_BATCH = 500
 /** How long a mirror may take to answer. */
 const ASK_MS = 10_000
 
@@ -59,6 +59,7 @@ export class Evictor {
 
   /** The same for at most `EVICT_BATCH` ids, each of them once. */
   async batch(ids: readonly string[]): Promise<number> {
+    const { pins } = this.#context
     const held = await this.#keeper.use(() => this.#held(ids))
     if (held.length === 0) return 0
     const confirmed = await this.#confirmed(held)
@@ -66,25 +67,28 @@ export class Evictor {
     for (const { id, leaf } of held.filter((_, index) => confirmed[index]))
       leaves.set(id, [...(leaves.get(id) ?? []), leaf])
     if (leaves.size === 0) return 0
-    return this.#queue.submit({
+    const evicted = await this.#queue.submit({
       ids: [...leaves.keys()],
       bytes: 0,
       sync: true,
       plan: (plan) => {
         if (holdsAll(this.#context)) throw new HoldsAllError()
         let dropped = 0
-        for (const [id, some] of leaves)
-          dropped += plan.drop(
-            id,
-            some.filter((leaf) => this.#isFree(leaf)),
-          )
+        for (const [id, some] of leaves) {
+          const free = some.filter((leaf) => !pins.has(id) && this.#isFree(leaf))
+          dropped += plan.drop(id, free)
+        }
         return dropped
       },
     })
+    // One may have been pinned while its drop was being written.
+    pins.lack(leaves.keys())
+    return evicted
   }
 
   async #held(ids: readonly string[]): Promise<Held[]> {
-    const entries = await this.#context.index.lookup(ids)
+    const { index, pins } = this.#context
+    const entries = await index.lookup(ids.filter((id) => !pins.has(id)))
     return ids.flatMap((id) =>
       (entries.get(id)?.leaves ?? []).filter((leaf) => this.#isFree(leaf)).map((leaf) => ({ id, leaf })),
     )

@@ -33,6 +33,10 @@ export async function mergeRecords(
       return results
     },
   })
+  if (context.pins.size > 0) {
+    const stubs = accepted.filter(({ kind }, index) => kind === 'stub' && outcomes[index]?.result === 'new')
+    context.pins.lack(stubs.map(({ id }) => id))
+  }
   const inOrder = outcomes.values()
   return {
     outcomes: checked.map((one) =>

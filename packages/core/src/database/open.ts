@@ -16,6 +16,7 @@ import { EmbeddedDatabase } from './embedded-database.js'
 import type { Harmed } from './harmed.js'
 import type { Housekeeping } from './housekeeping.js'
 import { type IndexHome, type IndexProgress, indexHome, renewed, replay, unseenUpTo } from './index-home.js'
+import { Pins } from './pins.js'
 
 export interface OpenOptions {
   /** Remembered. Default: as remembered, else 'peer'. */
@@ -77,6 +78,7 @@ async function openLocked(
   const manifest = await manifestOf(location, storage, env, mayCreate, options)
   const cacheBytes = options.cacheBytes ?? CACHE_BYTES
   const harmed: Harmed[] = []
+  const pins = await Pins.load(storage, manifest)
   let log: Log | undefined
   const home = indexHome({
     location,
@@ -110,6 +112,7 @@ async function openLocked(
     throw error
   }
   const context: Context = {
+    pins,
     env,
     manifest,
     log,

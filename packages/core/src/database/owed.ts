@@ -7,6 +7,9 @@ import type { LeafRef, OwedPage } from './replica.js'
 
 /** Past this many spans they are made one, in which more may be fetched than is owed. */
 const SPANS_MAX = 1_000
+/** Begins the `after` of pages of pinned documents, before the place of the last one in their list. */
+const PINNED = 'pinned '
+const PINS_PAGE = 1_000
 
 /**
  * Adds records to those whose bodies are owed; to be called before they are appended, so that no end of the process
@@ -22,13 +25,19 @@ export async function remember(manifest: Manifest, seqs: readonly number[]): Pro
 
 /**
  * What this replica is to hold and does not: where it holds all, every leaf without a body; else those whose bodies were
- * lost to damage, or with the newer state of a database that was put back to an older one. In both cases derived from what the log and its manifest say, so that no loss of the index forgets it.
+ * lost to damage, or with the newer state of a database that was put back to an older one, and then those of pinned
+ * documents. All of it derived from what the log, its manifest and the pins say, so that no loss of the index forgets it.
  */
 export async function owedPage(
   context: Context,
   options: { readonly after?: string; readonly limit: number; readonly ids?: number },
 ): Promise<OwedPage> {
-  return holdsAll(context) ? notHeld(context, options) : lost(context, options)
+  if (holdsAll(context)) return notHeld(context, options)
+  const { after, limit } = options
+  if (after?.startsWith(PINNED)) return pinned(context, Number(after.slice(PINNED.length)), limit)
+  const page = await lost(context, options)
+  const isLast = page.next === undefined && context.pins.size > 0
+  return isLast ? { ...page, next: `${PINNED}0` } : page
 }
 
 /** How many leaves are owed. */
@@ -36,6 +45,11 @@ export async function owedCount(context: Context): Promise<number> {
   if (holdsAll(context)) return context.index.root.notHeld
   let count = 0
   for await (const { leaves } of lostLeaves(context, 0)) count += leaves.length
+  for (let after: number | undefined = 0; after !== undefined; ) {
+    const page: OwedPage = await pinned(context, after, PINS_PAGE)
+    count += page.leaves.length
+    after = page.next === undefined ? undefined : Number(page.next.slice(PINNED.length))
+  }
   return count
 }
 
@@ -64,6 +78,23 @@ async function notHeld(
     if (leaves.length >= limit || looked === ids) return { leaves, next: id }
   }
   return { leaves }
+}
+
+/** Of pinned documents, after a place in the list of those that may lack a body. */
+async function pinned({ index, pins }: Context, after: number, limit: number): Promise<OwedPage> {
+  const leaves: LeafRef[] = []
+  for (let last = after; ; ) {
+    const some = pins.lacking(last, limit)
+    if (some.length === 0) return { leaves }
+    const entries = await index.lookup(some.map(({ id }) => id))
+    for (const one of some) {
+      const open = entries.get(one.id)?.leaves.filter((leaf) => leaf.bodySeq === 0 && !leaf.deleted) ?? []
+      if (open.length === 0) pins.found(one)
+      leaves.push(...open.map((leaf) => refOf(one.id, leaf)))
+    }
+    last = some.at(-1)!.since
+    if (leaves.length >= limit) return { leaves, next: `${PINNED}${last}` }
+  }
 }
 
 async function lost(

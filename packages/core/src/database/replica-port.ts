@@ -159,6 +159,10 @@ export class ReplicaPort implements Replica {
     return this.#context.manifest.data.owed?.at(-1)?.lastSeq ?? 0
   }
 
+  get pinned(): number {
+    return this.#context.pins.listed
+  }
+
   owed(options: Parameters<Replica['owed']>[0]): Promise<OwedPage> {
     return this.#keeper.use(() => owedPage(this.#context, options))
   }

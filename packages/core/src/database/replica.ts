@@ -160,8 +160,10 @@ export interface Replica {
   held(leaves: readonly LeafRef[]): Promise<HeldAnswer>
   /** Raised whenever bodies were lost, and are owed from then on. */
   readonly owedUpTo: number
+  /** Raised whenever a pinned document may lack its body. */
+  readonly pinned: number
   /**
-   * Leaves whose bodies are to be held here and are not: lost to damage, or written here before the database was put back
+   * Leaves whose bodies are to be held here and are not: pinned, lost to damage, or written here before the database was put back
    * to an older state; of a replica that holds all, every one. About
    * `limit` of them. `after` is the `next` of the page before. Of a replica that holds all, a page ends after a look at
    * so many `ids`, where that is given.

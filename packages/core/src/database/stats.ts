@@ -15,8 +15,10 @@ export interface Stats extends LogStats {
   readonly conflicts: number
   /** Leaves that are known and whose bodies are not held. */
   readonly notHeld: number
-  /** Of those, the ones that this replica is to hold, and fetches when it has a mirror: lost to damage, or all of a mirror's. */
+  /** Of those, the ones that this replica is to hold, and fetches when it has a mirror: pinned, lost to damage, or all of a mirror's. */
   readonly owed: number
+  /** Documents that are pinned, known or not. */
+  readonly pins: number
   /** Damage that was found since the database was opened: which file, what is wrong with it, and which documents it concerns. */
   readonly damage: readonly VerifyFinding[]
   /** Records were lost that the index had not seen: until a mirror has been asked, no document is called current. */
@@ -46,7 +48,8 @@ export async function statsOf(
     conflicts,
     notHeld,
     owed: await owedCount(context),
-    damage: await damageOf(context),
+    damage: [...(await damageOf(context)), ...context.pins.findings()],
+    pins: context.pins.size,
     doubt: context.manifest.data.doubt === true,
     seq: context.log.head,
     root: { count: ids, sum: toHex(sum) },

@@ -52,8 +52,9 @@ export async function verify(
       onProgress: (progress) => onProgress?.({ phase: 'log', ...progress }),
     }),
   )
-  const findings = [...log.findings]
-  const repaired = [...log.repaired]
+  const pins = await context.pins.verify(repair === true && !context.readOnly)
+  const findings = [...log.findings, ...pins.findings]
+  const repaired = [...log.repaired, ...pins.repaired]
   const fault = await keeper.use(() => indexFault(context, signal))
   if (fault !== undefined) {
     findings.push({ file: 'index', fault, ids: [] })

@@ -55,6 +55,8 @@ export interface ManifestData {
    * them is gone.
    */
   readonly unseen?: SeqSpan
+  /** Numbers of the files of pins that were written. */
+  readonly pins?: readonly number[]
   /** The folder of the index is `index-N`. */
   readonly index: number
   /** Superseded revisions at or above this seq are all there; 0 when none was ever dropped. */

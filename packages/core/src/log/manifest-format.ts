@@ -78,6 +78,7 @@ function isManifestData(value: unknown): value is ManifestData {
     (value.settled === undefined || isCount(value.settled)) &&
     (value.doubt === undefined || typeof value.doubt === 'boolean') &&
     (value.unseen === undefined || isSeqSpan(value.unseen)) &&
+    (value.pins === undefined || isArrayOf(value.pins, isCount)) &&
     isCount(value.index) &&
     isCount(value.historySince) &&
     isReplicationSettings(value.replication)
