@@ -133,7 +133,10 @@ export class EmbeddedDatabase implements Database {
 
   async *conflicts(): AsyncGenerator<Conflict> {
     this.#requireOpen()
-    yield* this.#scanUntilClosed(this.#keeper.scan(() => listConflicts(this.#context)))
+    yield* scanUntilClosed(
+      this.#context,
+      this.#keeper.scan(() => listConflicts(this.#context)),
+    )
   }
 
   async resolve<T extends object = Document>(
