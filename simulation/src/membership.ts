@@ -3,8 +3,8 @@ import { addressOf, prefixes, type World } from './world.js'
 
 /** Peers at once, at most. */
 const PEERS = 6
-/** A mirror replicates with one other at a time, the first that it reaches: from four on they can fall into two halves. */
-const MIRRORS = 3
+/** Mirrors at once, at most. */
+const MIRRORS = 6
 
 /** Who belongs to the fleet, in which mode, and what replicates. */
 export class Membership {

@@ -8,6 +8,7 @@ const found: readonly (readonly [bug: string, profile: keyof typeof profiles, se
   ['a tombstone stood for a live leaf that was not held, and update tried for ever', 'calm', [1]],
   ['what the disk refused to read of the index was an untyped error', 'short', [5001, 5033]],
   ['a scan that the reopening of the index cut off was an untyped error', 'everything', [1043]],
+  ['four and more mirrors fell into islands that never met', 'everything', [20007]],
   ['an acknowledged write was lost under a revision that nobody held', 'everything', [7058]],
 ]
 

@@ -48,6 +48,14 @@ export class MirrorUnreachableError extends MynahError {
   }
 }
 
+/** The database at this address is replicated with already, by another address: it is one mirror, and counts once. */
+export class SameMirrorError extends MynahError {
+  override readonly name = 'SameMirrorError'
+  constructor(readonly mirror: string) {
+    super('MYNAH_MIRROR_SAME', `${mirror} leads to a database that another address leads to as well`)
+  }
+}
+
 /** Something answered at the mirror's address, but not as a mirror: a captive portal, a proxy, a fault there. Never data. */
 export class MirrorAnswerError extends MynahError {
   override readonly name = 'MirrorAnswerError'
@@ -78,6 +86,17 @@ export class RejectedError extends MynahError {
       `${rejections.length} refused by the mirror` +
         (first === undefined ? '' : `, the first ${JSON.stringify(first.id)}: ${first.reason}`),
     )
+  }
+}
+
+/** Fewer mirrors are known than a `synced` asks for. Several addresses of one database are one mirror. */
+export class MirrorsTooFewError extends MynahError {
+  override readonly name = 'MirrorsTooFewError'
+  constructor(
+    readonly wanted: number,
+    readonly known: number,
+  ) {
+    super('MYNAH_MIRRORS_TOO_FEW', `${wanted} mirrors were asked for, and ${known} are known`)
   }
 }
 

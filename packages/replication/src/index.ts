@@ -4,9 +4,11 @@ export {
   DatabaseUnknownError,
   MessageInvalidError,
   MirrorAnswerError,
+  MirrorsTooFewError,
   MirrorUnreachableError,
   RejectedError,
   ReplicationRunningError,
+  SameMirrorError,
 } from './errors.js'
 export { httpTransport } from './http-transport.js'
 export type { MirrorState } from './mirror.js'
@@ -19,6 +21,7 @@ export type {
   Replication,
   ReplicationEvents,
   ReplicationStatus,
+  SyncedOptions,
   SyncReport,
 } from './replication.js'
 export type { Transport, TransportAnswer, TransportRequest, TransportStream } from './transport.js'

@@ -6,7 +6,7 @@ import { pullKey, type Scope } from './scope.js'
 
 /**
  * What a mirror is to this database now: in use (`connecting`, `catching-up`, `live`), left alone after a failure
- * (`backing-off`), or not needed because another is in use or nothing is to be done (`waiting`).
+ * (`backing-off`), or not needed because others are in use or nothing is to be done (`waiting`).
  */
 export type MirrorState = 'connecting' | 'catching-up' | 'live' | 'backing-off' | 'waiting'
 
@@ -26,6 +26,8 @@ export class Mirror {
   retryAtMs = 0
   /** When the last attempt failed, on the monotonic clock; undefined before the first. */
   failedAtMs: number | undefined
+  /** When the last session ended, on the monotonic clock; 0 before the first. */
+  usedAtMs = 0
   /** Why the last session ended; undefined once a later one has caught up. */
   error: Error | undefined
   /** Leaves that are owed here and that it did not have either when it was last asked; undefined before. */
@@ -52,6 +54,20 @@ export class Mirror {
       this.head = undefined
     }
     return this.progress
+  }
+
+  /** It leads to this database, with which another address is used: what was loaded of it is of no use. */
+  isSame(databaseId: string): void {
+    this.databaseId = databaseId
+    this.progress = undefined
+  }
+
+  /** An attempt failed: it is left alone for a while. */
+  failed(error: Error, nowMs: number): void {
+    this.error = error
+    this.state = 'backing-off'
+    this.failedAtMs = nowMs
+    this.retryAtMs = nowMs + this.backoff.fail()
   }
 
   /** A position that the mirror told in this session; they may arrive out of order. */

@@ -60,6 +60,12 @@ export interface ReplicationStatus {
 /** A document that a mirror refused. It stays here as it is. */
 export type Rejection = Parked
 
+export interface SyncedOptions {
+  /** On how many mirrors, each another database. Default: one, whenever there is one. */
+  readonly mirrors?: number
+  readonly signal?: AbortSignal
+}
+
 /** What one full round did. */
 export interface SyncReport {
   readonly mirror: string
@@ -97,11 +103,16 @@ export interface Replication extends AsyncDisposable {
    */
   sync(options?: { readonly signal?: AbortSignal }): Promise<SyncReport>
   /**
-   * Resolves when all that was durable here before the call is durable on a mirror, however long that takes.
-   * @throws RejectedError when the mirror refused documents that are neither dropped nor accepted since
+   * Resolves when all that was durable here before the call is durable on a mirror, or on so many, however long that
+   * takes. A database counts once, whatever the number of its addresses. A peer works with so many mirrors while somebody
+   * waits for them, and a little longer.
+   * @throws RejectedError when one of the mirrors that answered for it all refused documents that are neither dropped nor
+   *   accepted since, unless enough others took all
+   * @throws MirrorsTooFewError when fewer mirrors are known than are asked for, as soon as that is clear; without a
+   *   number it waits for a first mirror to be added
    * @throws ClosedError when the replication is closed before
    */
-  synced(options?: { readonly signal?: AbortSignal }): Promise<void>
+  synced(options?: SyncedOptions): Promise<void>
   /** What mirrors refused: an inbox, emptied by `retry`, `drop`, and newer revisions that are accepted. */
   rejected(): AsyncIterable<Rejection>
   /** Sends the document again now. @throws RejectedError when it is refused again, MirrorUnreachableError */

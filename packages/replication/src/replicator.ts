@@ -2,7 +2,7 @@ import { ClosedError, type Env, nodeEnv } from '@mynah/core'
 import type { Replica, ReplicationSettings } from '@mynah/core/replica'
 import { Backlog } from './backlog.js'
 import { MirrorBodies } from './body-source.js'
-import { conflictsAmong } from './conflicts.js'
+import { breadthOf } from './choice.js'
 import { Events } from './events.js'
 import { httpTransport } from './http-transport.js'
 import { Inbox } from './inbox.js'
@@ -16,17 +16,23 @@ import type {
   Replication,
   ReplicationEvents,
   ReplicationStatus,
+  SyncedOptions,
   SyncReport,
 } from './replication.js'
 import { Scheduler } from './scheduler.js'
 import { inScope, onBodies, type Scope, scopeOf } from './scope.js'
 import { Session } from './session.js'
+import { sessionNews } from './session-news.js'
 import { remembering } from './settings.js'
+import { SlowFall } from './slow-fall.js'
+import { soonOnce } from './soon-once.js'
 import { mirrorStatus, replicationStatus, type StatusSources } from './status.js'
 import { Synced } from './synced.js'
 import type { Transport } from './transport.js'
 
 const POLL_MS = 60_000
+/** How long sessions with several mirrors go on after somebody waited for so many. */
+const WANTED_MS = 30_000
 
 /** The replication of one replica: what `replicate` gives. */
 export class Replicator implements Replication {
@@ -43,11 +49,15 @@ export class Replicator implements Replication {
   readonly #bodies: MirrorBodies
   readonly #onClosed: () => void
   readonly #unfollow: () => void
-  readonly #synced = new Synced(() => this.#scheduler.mirrors)
+  readonly #synced = new Synced(
+    () => this.#scheduler.mirrors,
+    () => this.#wanted.look(),
+  )
+  readonly #wanted: SlowFall
   readonly #traffic = { bytesUp: 0, bytesDown: 0 }
   readonly #documents = { pushed: 0, pulled: 0 }
   #lastContactMs: number | undefined
-  #statusDue = false
+  readonly #tellStatus: () => void
   #closed: Promise<void> | undefined
 
   private constructor(
@@ -63,13 +73,29 @@ export class Replicator implements Replication {
     this.#remember = remembering(replica, () => this.#scheduler.mirrors, settings)
     this.#scope = () => scopeOf(settings, replica)
     this.#pollMs = options.live === false ? (options.intervalMs ?? POLL_MS) : undefined
+    this.#wanted = new SlowFall(this.#env, {
+      fallMs: WANTED_MS,
+      followed: () => this.#synced.wanted,
+      onChange: () => this.#scheduler.review(),
+    })
     this.#scheduler = new Scheduler({
       env: this.#env,
       session: (mirror) => this.#session(mirror),
+      breadth: () => breadthOf(replica.mode, this.#wanted.value),
       onStatus: () => this.#changed(),
       onFailure: (mirror, error) => this.#events.emit('error', { mirror: mirror.address, error }),
+      onSame: () => this.#synced.settle(),
     })
-    this.#unfollow = onBodies(replica, this.#scope, () => this.#scheduler.renew())
+    const stops = [
+      onBodies(replica, this.#scope, () => this.#scheduler.renew()),
+      replica.onMode(() => this.#scheduler.review()),
+    ]
+    this.#unfollow = () => {
+      for (const stop of stops) stop()
+    }
+    this.#tellStatus = soonOnce(this.#env, () => {
+      if (this.#closed === undefined) this.#events.emit('status', this.status())
+    })
     this.#inbox = new Inbox(this.#scheduler)
     this.#bodies = new MirrorBodies({
       env: this.#env,
@@ -121,6 +147,7 @@ export class Replicator implements Replication {
     this.#requireOpen()
     const mirror = this.#scheduler.mirrors.find((known) => known.address === address)
     if (mirror !== undefined) this.#scheduler.remove(mirror)
+    this.#synced.settle()
     this.#useSource()
     await this.#remember()
     this.#changed()
@@ -148,10 +175,12 @@ export class Replicator implements Replication {
     }, signal)
   }
 
-  async synced({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  async synced({ mirrors, signal }: SyncedOptions = {}): Promise<void> {
     this.#requireOpen()
     signal?.throwIfAborted()
-    await this.#synced.wait(this.#replica.position().seq, signal)
+    if (mirrors !== undefined && !(Number.isSafeInteger(mirrors) && mirrors > 0))
+      throw new RangeError(`${mirrors} is no number of mirrors`)
+    await this.#synced.wait(this.#replica.position().seq, mirrors, signal)
   }
 
   rejected(): AsyncIterable<Rejection> {
@@ -198,6 +227,7 @@ export class Replicator implements Replication {
     this.#replica.useSource(undefined)
     this.#unfollow()
     this.#synced.end(reason)
+    this.#wanted.end()
     await this.#scheduler.close(reason)
     await this.#transport.close()
     this.#onClosed()
@@ -208,7 +238,6 @@ export class Replicator implements Replication {
   }
 
   #session(mirror: Mirror): Session {
-    const { address } = mirror
     const session: Session = new Session({
       replica: this.#replica,
       env: this.#env,
@@ -216,31 +245,17 @@ export class Replicator implements Replication {
       client: this.#client(mirror),
       scope: this.#scope(),
       pollMs: this.#pollMs,
-      observer: {
-        onStatus: () => this.#changed(),
-        onConnected: () => {
-          this.#scheduler.connected(session)
-          this.#remember().catch((error) => this.#fault(mirror, error))
-        },
-        onPushed: (documents) => {
-          this.#documents.pushed += documents
-          this.#backlog.forget(Math.min(...this.#scheduler.mirrors.map((one) => one.pushed())))
-          this.#synced.settle()
-          if (documents > 0) this.#events.emit('change', { direction: 'push', mirror: address, documents })
-          this.#changed()
-        },
-        onPulled: (report, ids) => {
-          this.#documents.pulled += ids.length
-          if (report !== undefined) this.#backlog.pulled(report)
-          if (ids.length > 0) this.#events.emit('change', { direction: 'pull', mirror: address, ids })
-          if (this.#events.wanted('conflict')) this.#tellConflicts(ids).catch((e) => this.#fault(mirror, e))
-          this.#changed()
-        },
-        onRefused: (refused) => {
-          for (const rejection of refused) this.#events.emit('rejected', rejection)
-        },
-        onUnfit: (error) => this.#events.emit('error', { mirror: address, error }),
-      },
+      observer: sessionNews(mirror, () => session, {
+        replica: this.#replica,
+        scheduler: this.#scheduler,
+        events: this.#events,
+        backlog: this.#backlog,
+        synced: this.#synced,
+        documents: this.#documents,
+        changed: () => this.#changed(),
+        remember: this.#remember,
+        isClosed: () => this.#closed !== undefined,
+      }),
     })
     return session
   }
@@ -260,19 +275,9 @@ export class Replicator implements Replication {
     })
   }
 
-  async #tellConflicts(ids: readonly string[]): Promise<void> {
-    for await (const conflict of conflictsAmong(this.#replica, ids)) this.#events.emit('conflict', conflict)
-  }
-
   /** Without a mirror there is nobody to ask, and the database answers for itself. */
   #useSource(): void {
     this.#replica.useSource(this.#scheduler.mirrors.length === 0 ? undefined : this.#bodies)
-  }
-
-  /** Tells what failed beside the sessions; what fails because all ends is no news. */
-  #fault({ address }: Mirror, thrown: unknown): void {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-    if (this.#closed === undefined) this.#events.emit('error', { mirror: address, error })
   }
 
   #sources(): StatusSources {
@@ -288,11 +293,6 @@ export class Replicator implements Replication {
 
   /** Tells the status soon, once for all that changes until then. */
   #changed(): void {
-    if (this.#statusDue || !this.#events.wanted('status')) return
-    this.#statusDue = true
-    void this.#env.yield().then(() => {
-      this.#statusDue = false
-      if (this.#closed === undefined) this.#events.emit('status', this.status())
-    })
+    if (this.#events.wanted('status')) this.#tellStatus()
   }
 }

@@ -1,62 +1,53 @@
 import type { Env } from '@mynah/core'
-import { type Deferred, deferred, unlessAborted } from './deferred.js'
-import { MirrorUnreachableError } from './errors.js'
+import { type Attempt, Attempts } from './attempts.js'
+import { type Breadth, chosen } from './choice.js'
+import { deferred, unlessAborted } from './deferred.js'
+import { MirrorUnreachableError, SameMirrorError } from './errors.js'
 import type { Mirror } from './mirror.js'
 import type { Session } from './session.js'
+import { SessionWaiters } from './session-waiters.js'
 import { sleep } from './sleep.js'
 import { Tries } from './tries.js'
 
 /** A read does not make a mirror be tried again sooner than this after its last failure. */
 const READ_RETRY_MS = 1_000
+/** When it is looked again whether two addresses still lead to one database. */
+const SAME_RETRY_MS = 300_000
 
 export interface SchedulerOptions {
   readonly env: Env
   /** A session with the mirror, not begun. */
   readonly session: (mirror: Mirror) => Session
+  /** How many there are to be; `review` is to be called when it changes. */
+  readonly breadth: () => Breadth
   readonly onStatus: () => void
   /** A mirror began to fail, or fails for another reason than before. */
   readonly onFailure: (mirror: Mirror, error: Error) => void
-}
-
-/** A session from its first request to its end. */
-interface Attempt {
-  readonly session: Session
-  readonly abort: AbortController
-  readonly begunAtMs: number
-  /** Resolves when all that it had begun is over too. */
-  readonly over: Deferred<void>
-  connected: boolean
-  /** A read has waited for it in vain: no other is to. */
-  slow: boolean
-}
-
-/** Somebody who waits for a session; given up when all mirrors that come into question have failed since. */
-interface Waiter {
-  readonly read: boolean
-  readonly untried: Set<Mirror>
-  readonly connected: Deferred<Session>
+  /** Two addresses turned out to lead to one database. */
+  readonly onSame: () => void
 }
 
 /**
- * Uses one mirror at a time, in order of their list, each left alone for its own delay after a failure.
+ * Keeps as many sessions as are wanted, each with another mirror's database; after a failure a mirror is left alone for
+ * its own delay.
  *
- *            a mirror is ready: attempt                 session over
- *     idle ─────────────────────────────► in session ─────────────────► idle
- *      │ ▲
- *      └─┘ until the earliest retry, or woken by a new mirror, resume, sync, a read
+ *     for each mirror:
+ *            it is ready, and fewer sessions than wanted: attempt      session over
+ *     idle ──────────────────────────────────────────────► in session ─────────────► idle
+ *      │ ▲                                                      │
+ *      └─┘ until its retry, or woken by a new mirror,           └─ ended where others wait for their turn,
+ *          resume, sync, a read                                    or fewer are wanted
  */
 export class Scheduler {
   readonly #options: SchedulerOptions
   readonly #closed = new AbortController()
-  readonly #waiters = new Set<Waiter>()
+  readonly #waiters = new SessionWaiters()
   readonly #mirrors: Mirror[] = []
+  readonly #attempts = new Attempts()
   #bell = deferred<void>()
   #over: Promise<void> = Promise.resolve()
   #paused = false
   #rounds = 0
-  #attempt: Attempt | undefined
-  /** Sessions that were ended for one that does it in another way. */
-  readonly #renewed = new WeakSet<Session>()
 
   constructor(options: SchedulerOptions) {
     this.#options = options
@@ -70,9 +61,14 @@ export class Scheduler {
     return this.#paused
   }
 
-  /** The session that is under way, from its first request. */
+  /** The session that is asked first; where none is of use yet, one that is under way. */
   get session(): Session | undefined {
-    return this.#attempt?.session
+    return this.#attempts.useful[0] ?? this.#attempts.all[0]?.session
+  }
+
+  /** Those that are of use, the one with the best mirror first. */
+  get sessions(): readonly Session[] {
+    return this.#attempts.useful
   }
 
   begin(): void {
@@ -88,8 +84,8 @@ export class Scheduler {
     const index = this.#mirrors.indexOf(mirror)
     if (index !== -1) this.#mirrors.splice(index, 1)
     const removed = new MirrorUnreachableError(mirror.address, 'it was removed')
-    if (this.#attempt?.session.mirror === mirror) this.#attempt.abort.abort(removed)
-    this.#failed(mirror, removed)
+    this.#attempts.abort(removed, ({ session }) => session.mirror === mirror)
+    this.#waiters.failed(mirror, removed)
   }
 
   pause(): void {
@@ -104,13 +100,17 @@ export class Scheduler {
     this.#options.onStatus()
   }
 
-  /** Ends the session under way, and begins another: what sessions are to do has changed. */
+  /** Ends the sessions under way, and begins others: what sessions are to do has changed. */
   renew(): void {
-    const attempt = this.#attempt
-    if (attempt === undefined) return
-    this.#renewed.add(attempt.session)
-    const { address } = attempt.session.mirror
-    attempt.abort.abort(new MirrorUnreachableError(address, 'the session was ended for another'))
+    for (const attempt of this.#attempts.all) {
+      this.#attempts.renew(attempt, 'the session was ended for another')
+    }
+  }
+
+  /** Ends the sessions that are more than wanted, and begins those that are fewer. */
+  review(): void {
+    this.#attempts.keep(this.#options.breadth().sessions)
+    this.#bell.resolve()
   }
 
   /** Lets mirrors be tried at once: all, but for some. */
@@ -119,42 +119,47 @@ export class Scheduler {
     this.#bell.resolve()
   }
 
-  /** The session under way is of use: its checkpoints are checked. */
-  connected(session: Session): void {
-    if (this.#attempt?.session === session) this.#attempt.connected = true
-    for (const waiter of this.#waiters) waiter.connected.resolve(session)
-    this.#waiters.clear()
+  /** Whether the session may go on with this database: it is the only one with it. */
+  claim(session: Session, databaseId: string): boolean {
+    return this.#attempts.claim(session, databaseId)
   }
 
-  /** A session for a read: the one there is, or the next, unless all mirrors have failed just now. */
+  /** The session is of use: its checkpoints are checked. */
+  connected(session: Session): void {
+    const attempt = this.#attempts.of(session)
+    if (attempt !== undefined) attempt.connected = true
+    this.#waiters.connected(session)
+  }
+
+  /** A session for a read: the best there is, or the next, unless all mirrors have failed just now. */
   async sessionForRead(signal: AbortSignal | undefined): Promise<Session> {
-    if (this.#paused && this.#rounds === 0) throw new MirrorUnreachableError('', 'the replication is paused')
-    await this.#undying(signal)
+    if (!this.#wanted) throw new MirrorUnreachableError('', 'the replication is paused')
+    await this.#attempts.undying(signal)
+    const [best] = this.#attempts.useful
+    if (best !== undefined) return best
     const now = this.#options.env.monotonicMs()
     for (const mirror of this.#mirrors) {
       if (mirror.failedAtMs === undefined || now - mirror.failedAtMs >= READ_RETRY_MS) mirror.retryAtMs = 0
     }
-    const attempt = this.#attempt
-    if (attempt?.slow === true && !attempt.connected) {
-      throw unanswered(attempt)
-    }
-    const tried = this.#mirrors.filter(
-      (mirror) => mirror.retryAtMs <= now || mirror === attempt?.session.mirror,
-    )
+    const attempts = this.#attempts.all
+    if (attempts.length > 0 && attempts.every(({ slow }) => slow)) throw unanswered(attempts[0]!)
+    const tried = this.#mirrors.filter((mirror) => mirror.retryAtMs <= now || this.#attempts.uses(mirror))
     if (tried.length === 0) {
       throw new MirrorUnreachableError('', 'all mirrors failed', { cause: this.#mirrors[0]?.error })
     }
     this.#bell.resolve()
-    return this.#next(signal, tried, true)
+    return this.#next(tried, { read: true, signal })
   }
 
-  /** A read has run out of its time: while the same attempt goes on, no other waits for it. */
+  /** A read has run out of its time: while the same attempts go on, no other waits for them. */
   gaveUp(): void {
-    const attempt = this.#attempt
-    if (attempt === undefined || attempt.connected) return
-    if (this.#options.env.monotonicMs() - attempt.begunAtMs < READ_RETRY_MS) return
-    attempt.slow = true
-    this.#giveUp(({ read }) => read, unanswered(attempt))
+    const attempts = this.#attempts.all
+    const now = this.#options.env.monotonicMs()
+    if (attempts.some(({ connected }) => connected)) return
+    for (const attempt of attempts) if (now - attempt.begunAtMs >= READ_RETRY_MS) attempt.slow = true
+    const [first] = attempts
+    if (first !== undefined && attempts.every(({ slow }) => slow))
+      this.#waiters.giveUpReads(unanswered(first))
   }
 
   /** Runs with a session, also while paused; with another mirror when one fails, until all have. */
@@ -163,16 +168,17 @@ export class Scheduler {
     try {
       const tries = new Tries()
       for (;;) {
-        await this.#undying(signal)
+        await this.#attempts.undying(signal)
         // Those that have not failed come first.
         this.wake(tries.failed)
-        const session = await this.#next(signal, this.#mirrors)
+        const untried = this.#attempts.useful.find(({ mirror }) => !tries.failed.has(mirror))
+        const session = untried ?? (await this.#next(this.#mirrors, { read: false, signal }))
         try {
           return await unlessAborted(run(session), signal)
         } catch (error) {
           signal?.throwIfAborted()
           if (this.#closed.signal.aborted) throw error
-          if (this.#renewed.has(session)) continue
+          if (this.#attempts.wasRenewed(session)) continue
           if (tries.isLast(session.mirror, error, this.#mirrors)) throw error
         }
       }
@@ -182,12 +188,13 @@ export class Scheduler {
     }
   }
 
-  /** Ends the session and waits for what it has begun. */
+  /** Ends the sessions and waits for what they have begun. */
   async close(reason: Error): Promise<void> {
     this.#closed.abort(reason)
-    this.#attempt?.abort.abort(reason)
-    this.#giveUp(() => true, reason)
+    this.#attempts.abort(reason)
+    this.#waiters.giveUpAll(reason)
     await this.#over
+    await this.#attempts.over()
   }
 
   get #wanted(): boolean {
@@ -197,62 +204,51 @@ export class Scheduler {
   #stopUnwanted(): void {
     if (this.#wanted) return
     const paused = new MirrorUnreachableError('', 'the replication is paused')
-    this.#attempt?.abort.abort(paused)
-    this.#giveUp(() => true, paused)
+    this.#attempts.abort(paused)
+    this.#waiters.giveUpAll(paused)
   }
 
-  #giveUp(which: (waiter: Waiter) => boolean, reason: Error): void {
-    for (const waiter of [...this.#waiters].filter(which)) {
-      this.#waiters.delete(waiter)
-      waiter.connected.reject(reason)
-    }
-  }
-
-  async #next(signal: AbortSignal | undefined, untried: readonly Mirror[], read = false): Promise<Session> {
+  async #next(
+    untried: readonly Mirror[],
+    options: { readonly read: boolean; readonly signal: AbortSignal | undefined },
+  ): Promise<Session> {
     this.#closed.signal.throwIfAborted()
-    if (this.#attempt?.connected === true && !this.#attempt.session.signal.aborted)
-      return this.#attempt.session
+    const [best] = this.#attempts.useful
+    if (best !== undefined) return best
     if (this.#mirrors.length === 0) throw new MirrorUnreachableError('', 'there is none')
-    const waiter: Waiter = { read, untried: new Set(untried), connected: deferred() }
-    this.#waiters.add(waiter)
-    try {
-      return await unlessAborted(waiter.connected.promise, signal)
-    } finally {
-      this.#waiters.delete(waiter)
-    }
-  }
-
-  /** Resolves when no session is dying: one that has failed and waits for what it had begun is of no use. */
-  async #undying(signal: AbortSignal | undefined): Promise<void> {
-    for (;;) {
-      const attempt = this.#attempt
-      if (attempt?.session.signal.aborted !== true) return
-      await unlessAborted(attempt.over.promise, signal)
-    }
+    return this.#waiters.next(untried, options)
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#closed
     while (!signal.aborted) {
       const now = this.#options.env.monotonicMs()
-      const mirror = this.#wanted ? this.#mirrors.find(({ retryAtMs }) => retryAtMs <= now) : undefined
-      if (mirror !== undefined) await this.#use(mirror)
-      else await this.#idle(now)
+      const breadth = this.#options.breadth()
+      const unused = this.#wanted ? this.#mirrors.filter((one) => !this.#attempts.uses(one)) : []
+      const ready = unused.filter(({ retryAtMs }) => retryAtMs <= now)
+      const mirror = this.#attempts.size < breadth.sessions ? chosen(ready, breadth) : undefined
+      if (mirror !== undefined) void this.#use(mirror)
+      else await this.#idle(this.#pauseMs(now, breadth, unused))
     }
   }
 
-  async #idle(now: number): Promise<void> {
+  /** Until something may be begun by itself, or ended for another's turn. Ends what has had its turn. */
+  #pauseMs(now: number, { sessions, turns }: Breadth, unused: readonly Mirror[]): number {
+    const retryMs = Math.min(...unused.map(({ retryAtMs }) => Math.max(0, retryAtMs - now)))
+    if (this.#attempts.size < sessions) return retryMs
+    if (!turns) return Number.POSITIVE_INFINITY
+    return retryMs > 0 ? retryMs : this.#attempts.takeTurns(now)
+  }
+
+  async #idle(pauseMs: number): Promise<void> {
     const { env } = this.#options
     const woken = new AbortController()
     void this.#bell.promise.then(() => woken.abort())
     const stop = () => woken.abort()
     this.#closed.signal.addEventListener('abort', stop, { once: true })
-    const retryMs = this.#wanted
-      ? Math.min(...this.#mirrors.map(({ retryAtMs }) => retryAtMs - now))
-      : Number.POSITIVE_INFINITY
     try {
-      if (retryMs === Number.POSITIVE_INFINITY) await unlessAborted(new Promise(() => {}), woken.signal)
-      else await sleep(env, retryMs, woken.signal)
+      if (pauseMs === Number.POSITIVE_INFINITY) await unlessAborted(new Promise(() => {}), woken.signal)
+      else await sleep(env, pauseMs, woken.signal)
     } catch {
       // Woken.
     } finally {
@@ -262,34 +258,35 @@ export class Scheduler {
   }
 
   async #use(mirror: Mirror): Promise<void> {
-    const { env, session: begin, onStatus, onFailure } = this.#options
-    const abort = new AbortController()
+    const { env, session: begin, onStatus } = this.#options
     const session = begin(mirror)
-    const over = deferred<void>()
-    this.#attempt = { session, abort, begunAtMs: env.monotonicMs(), over, connected: false, slow: false }
+    const attempt = this.#attempts.begin(session, env.monotonicMs())
+    const { signal } = attempt.abort
     try {
-      await session.run(abort.signal)
+      await session.run(signal)
     } catch (thrown) {
       mirror.state = 'waiting'
-      if (abort.signal.aborted) return
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-      const before = mirror.error
-      mirror.error = error
-      mirror.state = 'backing-off'
-      mirror.failedAtMs = env.monotonicMs()
-      mirror.retryAtMs = mirror.failedAtMs + mirror.backoff.fail()
-      if (before?.name !== error.name || before.message !== error.message) onFailure(mirror, error)
-      this.#failed(mirror, error)
+      if (!signal.aborted) this.#ended(mirror, thrown)
     } finally {
-      this.#attempt = undefined
-      over.resolve()
+      mirror.usedAtMs = env.monotonicMs()
+      this.#attempts.end(attempt)
+      this.#bell.resolve()
       onStatus()
     }
   }
 
-  #failed(mirror: Mirror, error: Error): void {
-    for (const { untried } of this.#waiters) untried.delete(mirror)
-    this.#giveUp(({ untried }) => untried.size === 0, error)
+  #ended(mirror: Mirror, thrown: unknown): void {
+    const { env, onFailure, onSame } = this.#options
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+    if (error instanceof SameMirrorError) {
+      mirror.retryAtMs = env.monotonicMs() + SAME_RETRY_MS
+      onSame()
+    } else {
+      const before = mirror.error
+      mirror.failed(error, env.monotonicMs())
+      if (before?.name !== error.name || before.message !== error.message) onFailure(mirror, error)
+    }
+    this.#waiters.failed(mirror, error)
   }
 }
 

@@ -1,26 +1,27 @@
 import type { Env, MynahError } from '@mynah/core'
 import type { MergeReport, Parked, Position, Replica } from '@mynah/core/replica'
-import { deferred } from './deferred.js'
 import { Demand } from './demand.js'
-import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from './errors.js'
+import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError, SameMirrorError } from './errors.js'
 import type { Mirror } from './mirror.js'
 import type { MirrorClient } from './mirror-client.js'
 import { Owed } from './owed.js'
 import type { Progress } from './progress.js'
 import type { DatabaseInfo } from './protocol/messages.js'
-import { wireLimits } from './protocol/names.js'
 import { Pull } from './pull.js'
 import { Push } from './push.js'
 import { pushesOnly, type Scope } from './scope.js'
+import { beforeSilence } from './silence.js'
 import { sleep } from './sleep.js'
 
 /** Greetings until it is known which checkpoints hold: three where the database is another and its checkpoints are void. */
 const CONNECT_TURNS = 6
 
 /** What a session tells of its work. */
-interface SessionObserver {
+export interface SessionObserver {
   /** Something that a status shows has changed. */
   onStatus(): void
+  /** Whether no other session is with this database: it is the mirror's, as far as it told. */
+  claim(databaseId: string): boolean
   /** The checkpoints are checked; requests may be made. */
   onConnected(): void
   /** The push moved; `documents` were acknowledged. */
@@ -171,7 +172,7 @@ export class Session {
   }
 
   async #connect(signal: AbortSignal): Promise<{ readonly info: DatabaseInfo; readonly progress: Progress }> {
-    const { replica, mirror, scope, env } = this.#options
+    const { replica, mirror, scope, env, observer } = this.#options
     this.#enter('connecting')
     if (mirror.databaseId !== undefined) await mirror.load(replica, mirror.databaseId, scope)
     for (let turn = 0; turn < CONNECT_TURNS; turn++) {
@@ -181,6 +182,10 @@ export class Session {
       mirror.latencyMs = env.monotonicMs() - begunMs
       if (info.id === replica.id) {
         throw new MirrorAnswerError(mirror.address, 200, 'it is this very database, or a copy of its files')
+      }
+      if (!observer.claim(info.id)) {
+        mirror.isSame(info.id)
+        throw new SameMirrorError(mirror.address)
       }
       if (info.id !== mirror.progress?.databaseId) {
         await mirror.load(replica, info.id, scope)
@@ -225,7 +230,7 @@ export class Session {
     }
     const positions = client.live(signal)
     for (;;) {
-      const { value: position } = await this.#beforeSilence(positions.next())
+      const { value: position } = await beforeSilence(positions.next(), env, mirror.address)
       const { head } = mirror
       // By another name the history may be another: a pull finds out.
       const renamed = position !== undefined && position.incarnation !== head?.incarnation
@@ -238,21 +243,6 @@ export class Session {
       if (mirror.behind() > 0) await push.idle()
       if (renamed || mirror.behind() > 0) void this.#pulls.ask()
       else if (progress.covered) this.#upToDate()
-    }
-  }
-
-  async #beforeSilence(
-    next: Promise<IteratorResult<Position | undefined, never>>,
-  ): Promise<IteratorResult<Position | undefined, never>> {
-    const { env, mirror } = this.#options
-    const silence = deferred<never>()
-    const timer = env.setTimer(() => {
-      silence.reject(new MirrorUnreachableError(mirror.address, `silent for ${wireLimits.silenceMs} ms`))
-    }, wireLimits.silenceMs)
-    try {
-      return await Promise.race([next, silence.promise])
-    } finally {
-      timer.cancel()
     }
   }
 

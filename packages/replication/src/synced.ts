@@ -1,46 +1,85 @@
 import type { Parked } from '@mynah/core/replica'
 import { type Deferred, deferred, unlessAborted } from './deferred.js'
-import { RejectedError } from './errors.js'
+import { MirrorsTooFewError, RejectedError } from './errors.js'
 import type { Mirror } from './mirror.js'
 
-/** Those who wait until everything up to a seq is durable on a mirror. */
+interface Waiter {
+  readonly seq: number
+  /** Undefined: one, whenever there is one. */
+  readonly wanted: number | undefined
+  readonly done: Deferred<void>
+}
+
+/** Those who wait until everything up to a seq is durable on so many mirrors. */
 export class Synced {
   readonly #mirrors: () => readonly Mirror[]
-  readonly #waiters = new Set<{ readonly seq: number; readonly done: Deferred<void> }>()
+  readonly #onWanted: () => void
+  readonly #waiters = new Set<Waiter>()
 
-  constructor(mirrors: () => readonly Mirror[]) {
+  /** @param onWanted called when `wanted` is another */
+  constructor(mirrors: () => readonly Mirror[], onWanted: () => void) {
     this.#mirrors = mirrors
+    this.#onWanted = onWanted
   }
 
-  /** @throws RejectedError when the mirror that has it all refused documents */
-  async wait(seq: number, signal: AbortSignal | undefined): Promise<void> {
-    const waiter = { seq, done: deferred<void>() }
+  /** How many mirrors those who wait need. */
+  get wanted(): number {
+    return Math.max(0, ...[...this.#waiters].map(({ wanted }) => wanted ?? 1))
+  }
+
+  /**
+   * @throws RejectedError when one of so many mirrors that answered for it all refused documents
+   * @throws MirrorsTooFewError when fewer are known than `wanted`
+   */
+  async wait(seq: number, wanted: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const waiter: Waiter = { seq, wanted, done: deferred() }
     this.#waiters.add(waiter)
     this.settle()
+    this.#onWanted()
     try {
       await unlessAborted(waiter.done.promise, signal)
     } finally {
       this.#waiters.delete(waiter)
+      this.#onWanted()
     }
   }
 
-  /** To be called when a push has moved. */
+  /** To be called when a push has moved, or the mirrors are others. */
   settle(): void {
-    for (const { seq, done } of this.#waiters) {
-      const parked = this.#parkedAt(seq)
-      if (parked === undefined) continue
-      if (parked.length > 0) done.reject(new RejectedError(parked))
-      else done.resolve()
-    }
+    for (const waiter of this.#waiters) this.#settle(waiter)
   }
 
   end(reason: Error): void {
     for (const { done } of this.#waiters) done.reject(reason)
   }
 
-  /** What the first mirror that has everything up to the seq refused; undefined when none has. */
-  #parkedAt(seq: number): readonly Parked[] | undefined {
-    if (seq === 0) return []
-    return this.#mirrors().find((mirror) => mirror.pushedAll() >= seq)?.progress?.parked
+  #settle({ seq, wanted, done }: Waiter): void {
+    const mirrors = distinct(this.#mirrors())
+    if (wanted !== undefined && mirrors.length < wanted) {
+      done.reject(new MirrorsTooFewError(wanted, mirrors.length))
+    } else if (seq === 0) {
+      done.resolve()
+    } else {
+      const parked = mirrors.filter((mirror) => mirror.pushedAll() >= seq).map(parkedAt)
+      if (parked.length < (wanted ?? 1)) return
+      const accepted = parked.filter((refused) => refused.length === 0)
+      if (accepted.length >= (wanted ?? 1)) done.resolve()
+      else done.reject(new RejectedError(parked.flat()))
+    }
   }
+}
+
+function parkedAt({ progress }: Mirror): readonly Parked[] {
+  return progress?.parked ?? []
+}
+
+/** One for each database, as far as is known: several addresses may lead to one. The one that has come furthest. */
+function distinct(mirrors: readonly Mirror[]): readonly Mirror[] {
+  const byDatabase = new Map<string, Mirror>()
+  for (const mirror of mirrors) {
+    const key = mirror.databaseId ?? mirror.address
+    const known = byDatabase.get(key)
+    if (known === undefined || known.pushedAll() < mirror.pushedAll()) byDatabase.set(key, mirror)
+  }
+  return [...byDatabase.values()]
 }
