@@ -96,7 +96,7 @@ async function retell(ground: Ground, ids: readonly string[]): Promise<number> {
     entries,
   )
   const changes = [...entries].map(([id, after]): EntryChange => ({ id, before: before.get(id), after }))
-  index.apply({ changes, superseded, seq: log.head })
+  index.apply({ changes, superseded, seq: log.head, latest: Math.max(...told.map(({ at }) => at)) })
   return done
 }
 

@@ -36,6 +36,7 @@ export class GroupPlan {
   readonly #firstSeq: number
   readonly #entries: Map<string, Entry>
   readonly #before = new Map<string, Entry | undefined>()
+  #latest = Number.NEGATIVE_INFINITY
   readonly #superseded: { id: string; leaf: Leaf; until: number }[] = []
 
   /** `entries` holds those of every id that is planned, and is changed as the plan grows. */
@@ -188,7 +189,7 @@ export class GroupPlan {
   commit(): IndexCommit {
     const changes: EntryChange[] = []
     for (const [id, before] of this.#before) changes.push({ id, before, after: this.#entries.get(id)! })
-    return { changes, superseded: this.#superseded, seq: this.lastSeq }
+    return { changes, superseded: this.#superseded, seq: this.lastSeq, latest: this.#latest }
   }
 
   /** A revision of our own; one that gives a leaf that is known its body, where `supplied` is that leaf. */
@@ -221,6 +222,7 @@ export class GroupPlan {
   }
 
   #follow(seq: number, record: LogRecord): void {
+    this.#latest = Math.max(this.#latest, record.at)
     const before = this.#entries.get(record.id)
     // A body for a leaf that damage made unknown.
     if (before === undefined && record.supplies) return

@@ -3,7 +3,7 @@ import { acceptId } from '../document/validate.js'
 import { UnreachableError } from '../errors.js'
 import { assemble } from './assemble.js'
 import type { Context } from './context.js'
-import type { Document, Moment, Snapshot, Stored, Version } from './documents.js'
+import type { Document, Snapshot, Stored, Version } from './documents.js'
 import { absent, isToldAnew, placesOf, requireHistory, stillLeaf, toldAt, winnerAt } from './past.js'
 import type { Reader } from './reader.js'
 
@@ -99,15 +99,4 @@ export async function* versionsOf(
     yield { rev, seq: place.seq, at: new Date(record.at), deleted, ...doc }
   }
   if (lost) throw lost
-}
-
-/** The seq that a moment names, at the end of its transaction. @throws RangeError, TypeError */
-export async function seqOf({ log, index }: Context, moment: Moment): Promise<number> {
-  const known = index.root.seq
-  if (!('seq' in moment)) throw new TypeError('at() takes { seq } or { time }')
-  let { seq } = moment
-  if (!Number.isSafeInteger(seq) || seq < 0 || seq > known)
-    throw new RangeError(`There is no seq ${seq}: the last one is ${known}`)
-  while (seq > 0 && seq < known && (await readable(log, seq))?.continues) seq += 1
-  return seq
 }

@@ -2,8 +2,9 @@ import { ByteWriter } from '../bytes/byte-writer.js'
 import { crc32 } from '../bytes/hash.js'
 import type { Env } from '../env/env.js'
 import { writeEntry, writeHistory } from './entry.js'
-import { noteKey, pageKey, rootKey, writeEntryKey, writeHistoryKey } from './keys.js'
+import { markKey, noteKey, pageKey, rootKey, writeEntryKey, writeHistoryKey } from './keys.js'
 import type { DerivedStore } from './level.js'
+import { encodeMark } from './marks.js'
 import type { Overlay } from './overlay.js'
 import { encodeRoot } from './root.js'
 
@@ -44,7 +45,10 @@ export async function writeBatch(store: DerivedStore, env: Env, batch: Batch): P
   for (const [first, page] of pages)
     if (operations.putRow(pageKey(first), page) % SLICE === 0) await env.yield()
   if (note) operations.putRow(noteKey(note[0]), new TextEncoder().encode(note[1]))
-  operations.putRow(rootKey, encodeRoot(overlay.root, salt))
+  const { since, latest, root } = overlay
+  const mark = { seq: root.seq, since, latest }
+  if (mark.seq > since) operations.putRow(markKey(mark.seq), encodeMark(mark))
+  operations.putRow(rootKey, encodeRoot(root, salt))
   await operations.write()
 }
 

@@ -1,5 +1,4 @@
 import { LRUCache } from 'lru-cache'
-import type { Leaf } from '../document/tree.js'
 import type { Env } from '../env/env.js'
 import { MynahError, storageError } from '../errors.js'
 import { writeBatch } from './batch.js'
@@ -8,8 +7,10 @@ import { decodeEntry, type Entry } from './entry.js'
 import { Gaps } from './gaps.js'
 import { readHistory } from './history.js'
 import { IdleTidy } from './idle-tidy.js'
+import type { DocumentIndexOptions, IndexCommit } from './index-commit.js'
 import { entryKey, rootKey } from './keys.js'
 import type { DerivedStore } from './level.js'
+import { type Mark, readMarks } from './marks.js'
 import { mergedScan } from './merged-scan.js'
 import { readNote, writeNote } from './notes.js'
 import { type HistoryRow, Overlay } from './overlay.js'
@@ -20,27 +21,10 @@ import { looksUpNow, readValues } from './point-reads.js'
 import { type Bounds, boundsOf, type IdRange } from './range.js'
 import { type PageSum, type RangeSum, RangeSums } from './range-sums.js'
 import { recount } from './recount.js'
-import { decodeRoot, type EntryChange, emptyRoot, nextRoot, printsOf, type Root } from './root.js'
+import { decodeRoot, emptyRoot, nextRoot, printsOf, type Root } from './root.js'
 import type { Print } from './tally.js'
 
-/** What one commit changes in the index. */
-export interface IndexCommit {
-  readonly changes: readonly EntryChange[]
-  /** Leaves that were superseded, or are told of by another record now: by the one at `until`. */
-  readonly superseded: readonly { readonly id: string; readonly leaf: Leaf; readonly until: number }[]
-  /** The last seq of the commit. */
-  readonly seq: number
-}
-
-export interface DocumentIndexOptions {
-  readonly store: DerivedStore
-  readonly env: Env
-  readonly cacheBytes: number
-  /** Resolves when every record up to `seq` is fsynced, and the store takes writes: only then it gets them. */
-  readonly whenSynced: (seq: number) => Promise<void>
-  /** Notes written with each batch, for the seq that it follows the log to. */
-  readonly stamp?: (seq: number) => readonly [name: string, text: string]
-}
+export type { DocumentIndexOptions, IndexCommit } from './index-commit.js'
 
 /** Entries gathered before they are written to the store; a replay after a crash is about as long. */
 const FLUSH_ENTRIES = 2_048
@@ -55,7 +39,7 @@ export class DocumentIndex {
   readonly #whenSynced: (seq: number) => Promise<void>
   readonly #cache: LRUCache<string, Entry>
   readonly #stamp: DocumentIndexOptions['stamp']
-  #overlay = new Overlay()
+  #overlay: Overlay
   #flushing: Overlay | undefined
   /** What was flushed last, as the overlay had it: newer than the same in the cache. */
   #recent: ReadonlyMap<string, Entry> = new Map()
@@ -73,7 +57,7 @@ export class DocumentIndex {
     this.#env = options.env
     this.#stamp = options.stamp
     this.#whenSynced = options.whenSynced
-    this.#overlay.root = root
+    this.#overlay = Overlay.upon(root)
     this.#pages = pages
     this.sums = new RangeSums(pages, (bounds, reverse) => this.#scan(bounds, reverse))
     this.#tidy = new IdleTidy(options.env, this.sums, () => this.#version)
@@ -183,10 +167,8 @@ export class DocumentIndex {
       if (!before) this.#gaps.close(id)
       if (before) this.#cache.delete(id)
     }
-    for (const { id, leaf, until } of commit.superseded) {
-      const { seq, rev, bodySeq } = leaf
-      overlay.addHistory(id, { seq, rev, bodySeq, until })
-    }
+    for (const { id, leaf, until } of commit.superseded) overlay.addSuperseded(id, leaf, until)
+    overlay.arrived(commit.latest)
     overlay.root = nextRoot(overlay.root, commit.changes, prints, commit.seq)
     for (const print of prints) this.#pages.change(print)
   }
@@ -209,8 +191,7 @@ export class DocumentIndex {
 
   async #flush(): Promise<void> {
     const overlay = this.#overlay
-    this.#overlay = new Overlay()
-    this.#overlay.root = overlay.root
+    this.#overlay = Overlay.upon(overlay.root)
     this.#flushing = overlay
     // As of this turn: what is applied meanwhile belongs to the next batch.
     const pages = new Map([...this.#pages.takeTouched()].map((page) => [page.first, encodePage(page)]))
@@ -260,6 +241,11 @@ export class DocumentIndex {
   /** What the store does not have yet, the older first. */
   get #overlays(): Overlay[] {
     return this.#flushing ? [this.#flushing, this.#overlay] : [this.#overlay]
+  }
+
+  /** Newest arrival times of stretches of the log, in its order; of what lies between, and past them, it says nothing. */
+  marks(): AsyncGenerator<Mark> {
+    return readMarks(this.#store)
   }
 
   /** A small named text, durable when `setNote` resolves; undefined when there is none, or it is damaged. */

@@ -8,6 +8,7 @@ import { ByteWriter } from '../bytes/byte-writer.js'
  *   2  id, 0x00, seq (8 bytes)     a superseded revision and where its body is; ids hold no control characters
  *   3  name                        checkpoints and what is parked beside them
  *   4  id                          the page that begins at the id
+ *   6  seq (8 bytes)               the newest arrival time of a stretch of records that ends at the seq
  *
  * Every value ends with the CRC-32 of key and value: 4 bytes, big-endian.
  */
@@ -15,6 +16,7 @@ const ENTRY = 1
 const HISTORY = 2
 const NOTE = 3
 const PAGE = 4
+const MARK = 6
 
 export const rootKey: Uint8Array = Uint8Array.of(0, 0x72, 0x6f, 0x6f, 0x74)
 
@@ -34,7 +36,7 @@ export function writeHistoryKey(writer: ByteWriter, id: string, seq: number): vo
   writer.u64(seq)
 }
 
-/** The seq of a history key. */
+/** The seq at the end of a history key, or of a mark's. */
 export function historySeq(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset + key.length - 8, 8)
   return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4)
@@ -59,6 +61,16 @@ export function noteKey(name: string): Uint8Array {
 export function pageKey(first: string): Uint8Array {
   return textKey(PAGE, first)
 }
+
+export function markKey(seq: number): Uint8Array {
+  const writer = new ByteWriter(9)
+  writer.u8(MARK)
+  writer.u64(seq)
+  return writer.finish()
+}
+
+/** All mark keys. */
+export const markBounds = { gte: Uint8Array.of(MARK), lt: Uint8Array.of(MARK + 1) } as const
 
 /** All page keys. */
 export const pageBounds = { gte: Uint8Array.of(PAGE), lt: Uint8Array.of(PAGE + 1) } as const

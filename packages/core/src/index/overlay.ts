@@ -1,4 +1,5 @@
 import { compareUtf8 } from '../bytes/compare.js'
+import type { Leaf } from '../document/tree.js'
 import type { Entry, HistoryValue } from './entry.js'
 import { type Bounds, firstFrom } from './range.js'
 import { emptyRoot, type Root } from './root.js'
@@ -19,6 +20,17 @@ export class Overlay {
   #unsorted: string[] = []
   readonly history = new Map<string, HistoryRow[]>()
   root: Root = emptyRoot
+  /** The seq past which it has taken records, and the newest arrival time among them. */
+  since = 0
+  latest = Number.NEGATIVE_INFINITY
+
+  /** Empty, on top of what the store has. */
+  static upon(root: Root): Overlay {
+    const overlay = new Overlay()
+    overlay.root = root
+    overlay.since = root.seq
+    return overlay
+  }
 
   get entries(): ReadonlyMap<string, Entry> {
     return this.#entries
@@ -47,10 +59,19 @@ export class Overlay {
     else this.history.set(id, [row])
   }
 
+  addSuperseded(id: string, { seq, rev, bodySeq }: Leaf, until: number): void {
+    this.addHistory(id, { seq, rev, bodySeq, until })
+  }
+
+  arrived(at = Number.NEGATIVE_INFINITY): void {
+    this.latest = Math.max(this.latest, at)
+  }
+
   /** Takes what is newer on top. */
   add(newer: Overlay): void {
     for (const [id, entry] of newer.entries) this.setEntry(id, entry)
     for (const [id, rows] of newer.history) for (const row of rows) this.addHistory(id, row)
     this.root = newer.root
+    this.arrived(newer.latest)
   }
 }
