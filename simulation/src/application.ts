@@ -1,8 +1,11 @@
 import type { Document, Read, ReadOptions, Ref, Stored } from '@mynah/core'
+import { answered } from './answered.js'
+import { Evictor } from './evictor.js'
 import { type Followed, Follower } from './follower.js'
 import type { Computer, Ground, Process } from './ground.js'
 import { generationOf, nameOf, WRITE } from './model.js'
 import type { Random } from './random.js'
+import { Transactor } from './transactor.js'
 import { Violation } from './violation.js'
 
 /** What an application knows, and finds again with its machine's disk. */
@@ -10,6 +13,8 @@ interface Memory {
   /** Revisions that it was told of as stored or read, by document. */
   readonly seen: ReadonlyMap<string, ReadonlySet<string>>
   readonly followed: Followed
+  /** Documents whose bodies may have been dropped. */
+  readonly evicted: ReadonlySet<string>
 }
 
 export interface ApplicationOptions {
@@ -28,6 +33,8 @@ export class Application {
   readonly #random: Random
   #seen = new Map<string, Set<string>>()
   readonly follower: Follower
+  readonly transactor: Transactor
+  readonly evictor: Evictor
   readonly #disksAt: (addresses: readonly string[]) => readonly string[]
   readonly #failed: (operation: string, error: unknown) => void
 
@@ -38,18 +45,21 @@ export class Application {
     this.#disksAt = disksAt
     this.#failed = failed
     this.follower = new Follower(ground, machine)
+    this.transactor = new Transactor(ground, machine, this)
+    this.evictor = new Evictor(ground, machine)
   }
 
   /** A copy of what it knows. */
   remember(): Memory {
     const seen = new Map(Array.from(this.#seen, ([id, revs]) => [id, new Set(revs)]))
-    return { seen, followed: this.follower.remember() }
+    return { seen, followed: this.follower.remember(), evicted: this.evictor.remember() }
   }
 
   /** Goes on from there, or from nothing. */
   recall(memory: Memory | undefined): void {
     this.#seen = new Map(Array.from(memory?.seen ?? [], ([id, revs]) => [id, new Set(revs)]))
     this.follower.recall(memory?.followed)
+    this.evictor.recall(memory?.evicted)
   }
 
   /** Reads a document and checks the answer; undefined where nothing could be told. */
@@ -59,7 +69,8 @@ export class Application {
     const alone = process.replication.mirrors().length === 0
     const found = await answered(process, process.db.read(id, options))
     const { doc } = found
-    if (doc !== undefined) this.#checkDocument(id, doc, options.rev === undefined ? before : [])
+    const older = options.rev === undefined && (found.current || !this.evictor.mayLack(id)) ? before : []
+    if (doc !== undefined) this.#checkDocument(id, doc, older)
     else if (options.rev === undefined) this.#checkAbsence(id, found, before)
     if (options.rev !== undefined && doc !== undefined && doc.rev !== options.rev)
       throw new Violation('a read of a revision gives it', `${id} ${doc.rev} for ${options.rev}`)
@@ -91,7 +102,7 @@ export class Application {
 
   async put(process: Process, doc: Document & { readonly id: string }): Promise<Stored> {
     const stored = await answered(process, process.db.put(doc))
-    await this.#wrote(process, stored, doc)
+    await this.wrote(process, stored, doc)
     if (!this.#random.chance(0.05) || !process.alive) return stored
     // An application that was not told tries again.
     const again = await answered(
@@ -111,7 +122,7 @@ export class Application {
     }
     const outcomes = await answered(process, process.db.putMany(docs))
     for (const [index, outcome] of outcomes.entries()) {
-      if (outcome.ok) await this.#wrote(process, outcome.doc, docs[index]!)
+      if (outcome.ok) await this.wrote(process, outcome.doc, docs[index]!)
       else this.#failed('putMany', outcome.error)
     }
   }
@@ -128,7 +139,7 @@ export class Application {
       }),
     )
     if (stored !== undefined && written !== undefined)
-      await this.#wrote(process, stored, { ...written, ...(rev !== undefined && { rev }) })
+      await this.wrote(process, stored, { ...written, ...(rev !== undefined && { rev }) })
   }
 
   /** Deletes what is current, or one revision that was read. */
@@ -137,7 +148,7 @@ export class Application {
     const { doc } = byRef ? await this.read(process, id, { freshness: 'local' }) : {}
     this.#ground.model.attemptDelete(id)
     const ref = await answered(process, process.db.delete(doc === undefined ? id : { id, rev: doc.rev }))
-    if (ref !== undefined) await this.#tombstone(process, id, ref.rev, doc?.rev)
+    if (ref !== undefined) await this.buried(process, id, ref.rev, doc?.rev)
   }
 
   /** The live leaves of a document that has several, the winner first; where they can all be read. */
@@ -158,7 +169,7 @@ export class Application {
   async deleteRevision(process: Process, { id, rev }: Ref): Promise<void> {
     this.#ground.model.attemptDelete(id)
     const ref = await answered(process, process.db.delete({ id, rev }))
-    if (ref !== undefined) await this.#tombstone(process, id, ref.rev, rev)
+    if (ref !== undefined) await this.buried(process, id, ref.rev, rev)
   }
 
   /** Ends the conflicts of a document: the other leaves are deleted. */
@@ -171,7 +182,7 @@ export class Application {
     const before = ids.map((id) => [...(this.#seen.get(id) ?? [])])
     const docs = await answered(process, process.db.getMany(ids))
     for (const [index, doc] of docs.entries())
-      if (doc !== undefined) this.#checkDocument(ids[index]!, doc, before[index]!)
+      if (doc !== undefined) this.#checkDocument(doc.id, doc, this.#notBefore(doc.id, before[index]!))
   }
 
   async list(process: Process, missing: 'skip' | 'fetch'): Promise<void> {
@@ -181,7 +192,7 @@ export class Application {
       if (doc.id <= last) throw new Violation('a list is in order', `${doc.id} after ${last}`)
       last = doc.id
       if (!process.alive) return
-      this.#checkDocument(doc.id, doc, [...(seen.get(doc.id) ?? [])])
+      this.#checkDocument(doc.id, doc, this.#notBefore(doc.id, seen.get(doc.id) ?? []))
     }
   }
 
@@ -201,7 +212,8 @@ export class Application {
       model.guarantees.add(nameOf(id, rev), all, since[index]!)
   }
 
-  async #wrote(
+  /** Something was stored: it is there at once. */
+  async wrote(
     process: Process,
     stored: Document & { readonly id: string; readonly rev: string },
     given: Document,
@@ -213,13 +225,15 @@ export class Application {
     this.#see(id, rev)
     this.#ground.count('writes')
     if (!process.alive) return
+    const before = this.evictor.stamp
     const again = await this.read(process, id, { rev, freshness: 'local' })
-    if (again.doc === undefined && !this.#machine.diskFailed)
+    if (again.doc === undefined && !this.#machine.diskFailed && before === this.evictor.stamp)
       throw new Violation('what was written is read', `${this.#machine.name}: ${id} ${rev} is not there`)
     if (parent === undefined && generationOf(rev) > 1) await this.learn(process, id)
   }
 
-  async #tombstone(process: Process, id: string, rev: string, parent: string | undefined): Promise<void> {
+  /** Something was deleted. */
+  async buried(process: Process, id: string, rev: string, parent: string | undefined): Promise<void> {
     this.#ground.model.acknowledge(this.#machine.diskName, { id, rev, parent })
     this.#see(id, rev)
     this.#ground.count('deletes')
@@ -236,6 +250,11 @@ export class Application {
     const revs = this.#seen.get(id)
     if (revs === undefined) this.#seen.set(id, new Set([rev]))
     else revs.add(rev)
+  }
+
+  /** What a read must not go behind that may be stale: nothing, once a newer body may have been dropped. */
+  #notBefore(id: string, revs: Iterable<string>): readonly string[] {
+    return this.evictor.mayLack(id) ? [] : [...revs]
   }
 
   #checkDocument(id: string, doc: Document & { readonly rev: string }, before: readonly string[]): void {
@@ -269,14 +288,4 @@ export class Application {
     if (!this.#ground.everExchanged(this.#machine, scope))
       throw new Violation('nothing is current before an exchange', `${name}: ${id}`)
   }
-}
-
-/** The answer, unless the process that asked for it is gone: then nobody hears of it. */
-function answered<T>(process: Process, answer: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    answer.then(
-      (value) => process.alive && resolve(value),
-      (error: unknown) => process.alive && reject(error),
-    )
-  })
 }

@@ -3,7 +3,7 @@ import type { Computer, Ground, Process } from './ground.js'
 import { Violation } from './violation.js'
 
 /** What any operation may come to. */
-const ALWAYS = new Set(['MYNAH_CONFLICT', 'MYNAH_CLOSED', 'MYNAH_UNREACHABLE'])
+const ALWAYS = new Set(['MYNAH_CONFLICT', 'MYNAH_CLOSED', 'MYNAH_UNREACHABLE', 'MYNAH_UNCONFIRMED'])
 /** What a failing or full disk may make of an operation. */
 const DISK = new Set([
   'MYNAH_STORAGE',

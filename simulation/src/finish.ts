@@ -1,7 +1,9 @@
+import type { Ref } from '@mynah/core'
 import type { LogRecord } from '@mynah/core/replica'
 import type { Process } from './ground.js'
 import type { Machine } from './machine.js'
 import { nameOf } from './model.js'
+import { half, isHalf } from './transactor.js'
 import { Violation } from './violation.js'
 import type { World } from './world.js'
 
@@ -34,10 +36,15 @@ export async function finish(
   for (const machine of [...world.mirrors, ...world.peers])
     known.push(await leavesOf(world, required(machine)))
   checkRequired(world, known)
+  checkTransactions(world, known)
+  const live = liveIn(known[0], ghostsIn(world, known))
   for (const machine of world.machines) {
     const process = required(machine)
     await world.check.opened(machine, process)
-    await world.applicationOf(machine).follower.check(process)
+    const { follower, transactor, evictor } = world.applicationOf(machine)
+    await follower.check(process)
+    await transactor.look(process)
+    await evictor.check(process, live)
   }
 }
 
@@ -162,4 +169,31 @@ function checkRequired({ model }: World, known: readonly Leaves[]): void {
     if (back !== undefined)
       throw new Violation('nothing superseded returns', `${id} ${back} is a leaf, and ${rev} follows it`)
   }
+}
+
+/**
+ * No replica that covers all of them has a part of a transaction. Of one whose disk was set back the rest may be lost,
+ * where something followed a part before it was pushed, or with a mirror that others were copying.
+ */
+function checkTransactions({ model, mirrors }: World, known: readonly Leaves[]): void {
+  const { transactions, guarantees } = model
+  const follows = ({ id, rev }: Ref) => model.isFollowed(id, rev)
+  const orphans = guarantees.anySetBack((disk) => disk.startsWith('m'))
+    ? []
+    : transactions.lost().filter(({ members }) => !members.some(follows))
+  for (const leaves of known.slice(0, mirrors.length))
+    for (const { name, members } of [...transactions.intact(), ...orphans]) {
+      const there = members.map(({ id, rev }) =>
+        (leaves.get(id) ?? []).some((leaf) => leaf.rev === rev || leaf.path.includes(rev)),
+      )
+      if (isHalf(members, there)) throw half('a mirror', name, members, there)
+    }
+}
+
+/** Documents that are live and that nobody lost a leaf of. */
+function liveIn(leaves: Leaves | undefined, ghosts: Ghosts): ReadonlySet<string> {
+  const live = new Set<string>()
+  for (const [id, records] of leaves ?? [])
+    if (!ghosts.has(id) && records.some(({ deleted }) => !deleted)) live.add(id)
+  return live
 }

@@ -42,6 +42,11 @@ export class Guarantees {
     else known.push(loss)
   }
 
+  /** Whether any disk of these was ever set back. */
+  anySetBack(isOne: (disk: string) => boolean): boolean {
+    return [...this.#losses.keys()].some(isOne)
+  }
+
   /** Whether the write must still be there: on the given disk, where it was acknowledged, or anywhere. */
   holds(write: string, disk?: string): boolean {
     const guarantees = this.#guarantees.get(write) ?? []

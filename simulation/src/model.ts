@@ -1,6 +1,7 @@
 import type { Document } from '@mynah/core'
 import { bodyText } from './body-text.js'
 import { Guarantees } from './guarantees.js'
+import { Transactions } from './transactions.js'
 import { Violation } from './violation.js'
 
 /** One revision that some database made. */
@@ -23,6 +24,7 @@ export const WRITE = 'w'
  */
 export class Model {
   readonly guarantees = new Guarantees()
+  readonly transactions = new Transactions(this.guarantees)
   readonly #revisions = new Map<string, Map<string, Revision>>()
   /** Bodies that somebody tried to write, by document. */
   readonly #attempts = new Map<string, Set<string>>()
@@ -91,6 +93,11 @@ export class Model {
       at = revisions.get(at)?.parent
     }
     return false
+  }
+
+  /** Whether any revision is known to follow it. */
+  isFollowed(id: string, rev: string): boolean {
+    return [...this.#of(id).values()].some(({ parent }) => parent === rev)
   }
 
   wasDeleted(id: string): boolean {

@@ -26,13 +26,25 @@ function anyFreshness(random: Random): ReadOptions {
   return { freshness, waitMs: random.pick([200, 2_000]) }
 }
 
-/** What an application may do, and how often of all. Evictions, transactions, resolve and compaction go here. */
+/** What an application may do, and how often of all. Resolve, pins and compaction go here. */
 const operations: readonly (readonly [weight: number, name: string, Operation])[] = [
   [30, 'edit', (process, app, random, world) => app.edit(process, anId(world, random), anyFreshness(random))],
   [5, 'put new', (process, app, random, world) => app.put(process, app.draw(anId(world, random)))],
   [6, 'putMany', (process, app, random, world) => app.putMany(process, someIds(world, random))],
   [6, 'update', (process, app, random, world) => app.update(process, anId(world, random))],
   [8, 'delete', (process, app, random, world) => app.delete(process, anId(world, random))],
+  [
+    8,
+    'transaction',
+    (process, app, random, world) => app.transactor.transact(process, someIds(world, random).slice(0, 5)),
+  ],
+  [2, 'look at transactions', (process, app) => app.transactor.look(process)],
+  [
+    5,
+    'evict',
+    (process, app, random, world) =>
+      app.evictor.evict(process, random.chance(0.6) ? world.ids : someIds(world, random)),
+  ],
   [5, 'settle', (process, app, random, world) => app.settle(process, anId(world, random))],
   [16, 'read', (process, app, random, world) => app.read(process, anId(world, random), anyFreshness(random))],
   [3, 'getMany', (process, app, random, world) => app.getMany(process, someIds(world, random))],

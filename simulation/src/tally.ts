@@ -3,6 +3,8 @@ import type { Summary } from './summary.js'
 /** What a run of some length must have met, for every thousand operations; a run with less says nothing. */
 const LEAST: Readonly<Record<string, number>> = {
   writes: 200,
+  transactions: 20,
+  'evicted bodies': 3,
   kill: 5,
   'power cut': 5,
   restarts: 2,

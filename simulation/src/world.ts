@@ -85,7 +85,11 @@ export class World extends Ground {
   /** A process has come up. */
   #started(machine: Machine, process: Process): void {
     this.count('starts')
-    this.run(machine, 'check after the start', (running) => this.check.opened(machine, running), process)
+    const check = async (running: Process, application: Application) => {
+      await this.check.opened(machine, running)
+      await application.transactor.look(running)
+    }
+    this.run(machine, 'check after the start', check, process)
     this.heed(machine)
   }
 

@@ -62,7 +62,7 @@ export class DocumentIndex {
     this.sums = new RangeSums(pages, (bounds, reverse) => this.#scan(bounds, reverse))
     this.#tidy = new IdleTidy(options.env, this.sums, () => this.#version)
     this.#cache = new LRUCache({
-      maxSize: options.cacheBytes,
+      maxSize: Math.max(1, options.cacheBytes),
       sizeCalculation: (entry, id) => 200 + 2 * id.length + 160 * entry.leaves.length,
     })
   }

@@ -209,6 +209,14 @@ test('live changes come as they are committed, end with the signal, and with the
   expect(seen.filter((id) => !id.startsWith('other'))).toEqual(['a', 'b', 'c'])
 })
 
+test('a database without a cache opens and reads', async () => {
+  const bare = await open(':memory:', { cacheBytes: 0 })
+  const stored = await bare.put({ id: 'a', n: 1 })
+  await bare.seal()
+  expect(await bare.get('a')).toEqual(stored)
+  await bare.close()
+})
+
 test('after close everything is ClosedError, and close may be called again', async () => {
   await db.close()
   await db.close()

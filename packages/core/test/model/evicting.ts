@@ -18,7 +18,7 @@ function evictionOf(history: History, wanted: ReadonlySet<string>): Answer {
   if (!source.attached || !source.reachable) return refused('MYNAH_UNCONFIRMED')
   const next = history.next()
   let count = 0
-  for (const id of wanted) count += next.evict(id, (leaf) => source.leaf(leaf) !== undefined)
+  for (const id of wanted) count += next.evict(id, history.now, (leaf) => source.leaf(leaf) !== undefined)
   history.synced()
   return done(count)
 }

@@ -63,7 +63,7 @@ export class History {
     const { chance } = this
     await this.machine.open({
       shardBytes: chance.pick([200, 600, 2_000]),
-      cacheBytes: chance.pick([1_000, 100_000]),
+      cacheBytes: chance.pick([0, 1_000, 100_000]),
       durability: this.relaxed ? 'relaxed' : 'sync',
       ...options,
     })

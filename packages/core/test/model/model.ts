@@ -35,18 +35,52 @@ export interface Draft {
  * other follows.
  */
 export class Model {
-  /** The last place in the log. */
-  seq = 0
-  #documents: Map<string, readonly Recorded[]>
+  readonly #documents: Map<string, readonly Recorded[]>
+  /** When each place in the log was written, and whether the next belongs to the same transaction. */
+  readonly #places: { readonly at: number; readonly continues: boolean }[]
 
-  constructor(from?: Model) {
+  constructor(from?: Model, until = Number.POSITIVE_INFINITY) {
     this.#documents = new Map(from?.all())
-    this.seq = from?.seq ?? 0
+    this.#places = from === undefined ? [] : from.#places.slice(0, until)
+    if (until > (from?.seq ?? 0)) return
+    for (const [id, all] of this.#documents) {
+      const then = all.filter(({ seq }) => seq <= until)
+      if (then.length > 0) this.#documents.set(id, then)
+      else this.#documents.delete(id)
+    }
+  }
+
+  /** The last place in the log. */
+  get seq(): number {
+    return this.#places.length
   }
 
   /** Another, which goes its own way from here. */
   clone(): Model {
     return new Model(this)
+  }
+
+  /** What was known at a place; of bodies, what is held now. */
+  until(seq: number): Model {
+    return new Model(this, seq)
+  }
+
+  /** All places after this one are one transaction. */
+  together(after: number): void {
+    for (let i = after; i < this.seq - 1; i++) this.#places[i] = { ...this.#places[i]!, continues: true }
+  }
+
+  /** The end of the transaction in which a place is. */
+  endOf(seq: number): number {
+    let end = seq
+    while (this.#places[end - 1]?.continues) end += 1
+    return end
+  }
+
+  /** The last place before anything that was written later than a moment. */
+  placeAt(time: number): number {
+    const later = this.#places.findIndex(({ at }) => at > time)
+    return later < 0 ? this.seq : later
   }
 
   all(): ReadonlyMap<string, readonly Recorded[]> {
@@ -96,12 +130,12 @@ export class Model {
         const repeated = repeatable ? deriveRev(rev, false, body) : undefined
         const again = leaves.find((leaf) => leaf.rev === repeated && leaf.bodyHash === undefined)
         if (again === undefined) return refused('MYNAH_CONFLICT')
-        this.#supply(again)
+        this.#supply(again, at)
         return stored(again.rev)
       }
     }
     if (parent !== undefined && !parent.deleted && hasBody(parent, body)) {
-      this.#supply(parent)
+      this.#supply(parent, at)
       return stored(parent.rev)
     }
     const revision = nativeRevision(id, parent, body)
@@ -138,7 +172,7 @@ export class Model {
     const leaf = leaves.find((one) => keyOf(one) === keyOf(revision))
     if (leaf !== undefined) {
       if (leaf.held || !held) return 'known'
-      this.#supply(leaf)
+      this.#supply(leaf, options.at)
       return 'supplied'
     }
     if (leaves.some(({ path }) => path.includes(revision.rev))) return 'known'
@@ -150,17 +184,19 @@ export class Model {
   }
 
   /** A leaf's body, from elsewhere or from a put of the same. */
-  #supply(leaf: Recorded): void {
+  #supply(leaf: Recorded, at: number): void {
     if (leaf.held) return
-    this.seq += 1
+    this.#places.push({ at, continues: false })
     this.#replace(leaf, { ...leaf, held: true, dropped: false })
   }
 
   /** Drops the bodies of a document's live leaves that `may` go; gives how many. */
-  evict(id: string, may: (leaf: Recorded) => boolean): number {
+  evict(id: string, at: number, may: (leaf: Recorded) => boolean): number {
     const leaves = this.leaves(id).filter((leaf) => leaf.held && !leaf.deleted && may(leaf))
-    for (const leaf of leaves) this.#replace(leaf, { ...leaf, held: false, dropped: true })
-    this.seq += leaves.length
+    for (const leaf of leaves) {
+      this.#places.push({ at, continues: false })
+      this.#replace(leaf, { ...leaf, held: false, dropped: true })
+    }
     return leaves.length
   }
 
@@ -170,7 +206,7 @@ export class Model {
   }
 
   #record(revision: Revision, at: number, held: boolean): void {
-    this.seq += 1
+    this.#places.push({ at, continues: false })
     const recorded = { ...revision, seq: this.seq, at, held }
     this.#documents.set(revision.id, [...this.recorded(revision.id), recorded])
   }

@@ -3,7 +3,7 @@ import type { History } from './history.js'
 import { type Answer, done, type Recorded, refused } from './model.js'
 import { keyOf, recordOf } from './revision.js'
 
-type Found = Pick<Read, 'current' | 'asOf' | 'from'> & { readonly doc?: Document }
+type Found = Pick<Read, 'current' | 'asOf' | 'from'> & { readonly doc?: Document; readonly deleted?: boolean }
 /** All that may be found; undefined where there is an error. */
 type May = readonly (Found | undefined)[]
 
@@ -14,11 +14,11 @@ type May = readonly (Found | undefined)[]
 export function readOf(history: History, id: string, options: ReadOptions = {}): readonly Answer[] {
   const may = options.rev === undefined ? winnerOf(history, id, options) : revisionOf(history, id, options)
   const { model } = history
-  const deleted = model.winner(id)?.deleted ?? false
+  const deleted = options.rev === undefined && model.winner(id)?.deleted === true
   return may.map((found) => {
     if (found === undefined) return refused('MYNAH_UNREACHABLE')
     if (!found.current && options.strict) return refused('MYNAH_STALE')
-    return done({ ...found, deleted, conflicts: model.conflicts(id) })
+    return done({ deleted, ...found, conflicts: model.conflicts(id) })
   })
 }
 
@@ -115,7 +115,7 @@ function revisionOf(history: History, id: string, { rev, freshness }: ReadOption
     from: 'local',
     asOf: asOf(history),
   } as const
-  if (leaf?.deleted) return [about]
+  if (leaf?.deleted) return [{ ...about, deleted: true }]
   if (leaf?.held) return [{ ...about, doc: documentAt(leaf) }]
   if (leaf !== undefined) {
     if (freshness === 'local') return [{ ...about, current: false }]
@@ -124,9 +124,11 @@ function revisionOf(history: History, id: string, { rev, freshness }: ReadOption
     return [{ ...about, from: 'mirror', doc: documentAt(leaf) }]
   }
   const past = superseded(history, id).find((one) => one.rev === rev)
-  if (past === undefined || past.deleted || !(past.held || past.dropped)) return [about]
-  const found = { ...about, doc: documentAt(past) }
-  return past.dropped ? [found, about] : [found]
+  const known = past !== undefined || leaves.some(({ path }) => path.includes(rev!))
+  if (past?.deleted) return [{ ...about, deleted: true }]
+  if (past?.held) return [{ ...about, doc: documentAt(past) }]
+  const without = known && freshness !== 'local' ? undefined : about
+  return past?.dropped ? [{ ...about, doc: documentAt(past) }, without] : [without]
 }
 
 export function documentAt({ id, rev, body }: Recorded): Document {

@@ -4,6 +4,7 @@ import { evict } from './evicting.js'
 import { History, type Step } from './history.js'
 import { aborted, contact, counts, end, pass, reopen, seal, setMode, verify } from './life.js'
 import type { Parts } from './machine.js'
+import { pastOf, snapshot } from './pasts.js'
 import { getMany, list, listFetching, read } from './reads.js'
 import { grow, missing, push } from './remote.js'
 import { update } from './single.js'
@@ -24,6 +25,8 @@ const steps: readonly (readonly [weight: number, name: string, step: Step])[] = 
   [3, 'ask what is missing', missing],
   [16, 'read', read],
   [4, 'getMany', getMany],
+  [5, 'history', pastOf],
+  [6, 'at', snapshot],
   [8, 'list', list],
   [2, 'list, fetching', listFetching],
   [6, 'changes', changes],

@@ -56,6 +56,7 @@ interface Planned {
 function plan(history: History, calls: readonly Call[], from = history.model): Planned {
   const after = from.clone()
   const answers = calls.map(({ predict }) => predict(after, history.now))
+  after.together(from.seq)
   const run = async (tx: Transaction) => {
     const found: Answer[] = []
     for (const call of calls) found.push(await answerOf(call.run(tx)))

@@ -1,0 +1,80 @@
+import { MynahError } from '@mynah/core'
+import { answered } from './answered.js'
+import type { Computer, Ground, Process } from './ground.js'
+import { Violation } from './violation.js'
+
+/** How long it may take to reach a mirror once nothing goes wrong any more. */
+const LIMIT_MS = 120_000
+const LOOK_MS = 2_000
+
+/** Drops bodies on one machine, and sees that they come back. */
+export class Evictor {
+  readonly #ground: Ground
+  readonly #machine: Computer
+  /** Documents whose bodies may have been dropped on this disk. */
+  #evicted = new Set<string>()
+  /** Calls that were begun, and that ended. */
+  #begun = 0
+  #ended = 0
+
+  constructor(ground: Ground, machine: Computer) {
+    this.#ground = ground
+    this.#machine = machine
+  }
+
+  remember(): ReadonlySet<string> {
+    return new Set(this.#evicted)
+  }
+
+  recall(evicted: ReadonlySet<string> | undefined): void {
+    this.#evicted = new Set(evicted)
+  }
+
+  /** Whether a body of the document may have been dropped here. */
+  mayLack(id: string): boolean {
+    return this.#evicted.has(id)
+  }
+
+  /** The same as long as none was being dropped: another where one was. */
+  get stamp(): number {
+    return this.#begun === this.#ended ? this.#ended : Number.NaN
+  }
+
+  async evict(process: Process, ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.#evicted.add(id)
+    this.#begun += 1
+    try {
+      const count = await answered(process, process.db.evict(ids))
+      for (let i = 0; i < count; i++) this.#ground.count('evicted bodies')
+    } catch (error) {
+      const { setup } = process
+      if (!(error instanceof MynahError) || error.code !== 'MYNAH_HOLDS_ALL') throw error
+      if (process.db.mode === 'peer' && setup.hold === 'used')
+        throw new Violation('a peer that holds by use may evict', this.#machine.name, { cause: error })
+    } finally {
+      this.#ended += 1
+    }
+  }
+
+  /** With mirrors there that hold everything, a read gives what was dropped here. `live` names what they have. */
+  async check(process: Process, live: ReadonlySet<string>): Promise<void> {
+    for (const id of this.#evicted) {
+      if (!live.has(id)) continue
+      const fault = await this.#faultOf(process, id)
+      if (fault !== undefined)
+        throw new Violation('what was evicted is fetched again', `${this.#machine.name}: ${id}: ${fault}`)
+    }
+  }
+
+  async #faultOf(process: Process, id: string): Promise<string | undefined> {
+    const { scheduler } = this.#ground
+    const endMs = scheduler.nowMs + LIMIT_MS
+    for (;;) {
+      const found = await process.db.read(id).catch((error: unknown) => ({ error }))
+      if (!('error' in found) && found.current) return found.doc === undefined ? 'nothing' : undefined
+      // Who waits to try a mirror again has none yet.
+      if (scheduler.nowMs > endMs) return 'error' in found ? String(found.error) : 'stale'
+      await scheduler.sleep(LOOK_MS, 'look')
+    }
+  }
+}
