@@ -1,3 +1,4 @@
+export type { OnConflict } from './conflict-merger.js'
 export { type ConnectOptions, connect } from './connect.js'
 export {
   DatabaseNameInvalidError,

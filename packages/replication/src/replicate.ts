@@ -1,5 +1,6 @@
-import type { Database } from '@mynah/core'
+import { type Database, nodeEnv } from '@mynah/core'
 import { type Replica, replicaOf } from '@mynah/core/replica'
+import { ConflictMerger } from './conflict-merger.js'
 import { ReplicationRunningError } from './errors.js'
 import type { ReplicateOptions, Replication } from './replication.js'
 import { Replicator } from './replicator.js'
@@ -19,8 +20,18 @@ export async function replicate(db: Database, options: ReplicateOptions = {}): P
   if (running.has(replica)) throw new ReplicationRunningError(replica.id)
   const settings = settingsWith(replica.settings(), options)
   running.add(replica)
+  let merger: ConflictMerger | undefined
+  const onClosed = async () => {
+    await merger?.close()
+    running.delete(replica)
+  }
   try {
-    return await Replicator.begin(replica, settings, options, () => running.delete(replica))
+    const replicator = await Replicator.begin(replica, settings, options, onClosed)
+    const { onConflict, env = nodeEnv } = options
+    if (onConflict === undefined) return replicator
+    merger = new ConflictMerger({ db, env, onConflict, onError: replicator.unmerged })
+    merger.start()
+    return replicator
   } catch (error) {
     running.delete(replica)
     throw error

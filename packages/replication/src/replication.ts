@@ -1,5 +1,6 @@
 import type { Env } from '@mynah/core'
 import type { Parked } from '@mynah/core/replica'
+import type { OnConflict } from './conflict-merger.js'
 import type { MirrorState } from './mirror.js'
 import type { Transport } from './transport.js'
 
@@ -14,6 +15,13 @@ export interface ReplicateOptions {
   readonly live?: boolean
   /** Default 60,000. */
   readonly intervalMs?: number
+  /**
+   * Merges conflicts automatically, as `resolve` does: those that are there, and those that come. What it returns is to
+   * follow from the conflict alone, with no clock, chance or device in it: then all replicas come to the same revision.
+   * Undefined leaves the conflict as it is. What it throws is told as an `error`, and it is asked again when the document
+   * changes.
+   */
+  readonly onConflict?: OnConflict
   /** Default HTTP by undici. Closed with the replication. */
   readonly transport?: Transport
   /** Clock, randomness and timers. Default Node's. */
@@ -85,8 +93,11 @@ export interface ReplicationEvents {
   /** A document that has several live leaves since a pull; `revs` are all of them, in no order. */
   readonly conflict: { readonly id: string; readonly revs: readonly string[] }
   readonly rejected: Rejection
-  /** A mirror began to fail, or fails for another reason than before; or sent a record that cannot be taken. */
-  readonly error: { readonly mirror: string; readonly error: Error }
+  /**
+   * A mirror began to fail, or fails for another reason than before; or sent a record that cannot be taken. Or a conflict,
+   * of the document `id`, could not be merged: then no mirror is named ('').
+   */
+  readonly error: { readonly mirror: string; readonly error: Error; readonly id?: string }
 }
 
 /** Replication of one database in the background, until it is closed. */

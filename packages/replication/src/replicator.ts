@@ -30,7 +30,6 @@ import { mirrorStatus, replicationStatus, type StatusSources } from './status.js
 import { Synced } from './synced.js'
 import type { Transport } from './transport.js'
 
-const POLL_MS = 60_000
 /** How long sessions with several mirrors go on after somebody waited for so many. */
 const WANTED_MS = 30_000
 
@@ -47,7 +46,7 @@ export class Replicator implements Replication {
   readonly #scheduler: Scheduler
   readonly #inbox: Inbox
   readonly #bodies: MirrorBodies
-  readonly #onClosed: () => void
+  readonly #onClosed: () => Promise<void>
   readonly #unfollow: () => void
   readonly #synced = new Synced(
     () => this.#scheduler.mirrors,
@@ -64,7 +63,7 @@ export class Replicator implements Replication {
     replica: Replica,
     settings: ReplicationSettings,
     options: ReplicateOptions,
-    onClosed: () => void,
+    onClosed: () => Promise<void>,
   ) {
     this.#replica = replica
     this.#onClosed = onClosed
@@ -72,7 +71,7 @@ export class Replicator implements Replication {
     this.#transport = options.transport ?? httpTransport()
     this.#remember = remembering(replica, () => this.#scheduler.mirrors, settings)
     this.#scope = () => scopeOf(settings, replica)
-    this.#pollMs = options.live === false ? (options.intervalMs ?? POLL_MS) : undefined
+    this.#pollMs = options.live === false ? (options.intervalMs ?? 60_000) : undefined
     this.#wanted = new SlowFall(this.#env, {
       fallMs: WANTED_MS,
       followed: () => this.#synced.wanted,
@@ -115,7 +114,7 @@ export class Replicator implements Replication {
     replica: Replica,
     settings: ReplicationSettings,
     options: ReplicateOptions,
-    onClosed: () => void,
+    onClosed: () => Promise<void>,
   ): Promise<Replicator> {
     const replicator = new Replicator(replica, settings, options, onClosed)
     for (const { url, token, id } of settings.mirrors) {
@@ -213,6 +212,9 @@ export class Replicator implements Replication {
     return this.#events.on(event, listener)
   }
 
+  /** A conflict could not be merged. */
+  readonly unmerged = (id: string, error: Error) => this.#events.emit('error', { mirror: '', error, id })
+
   close(): Promise<void> {
     this.#closed ??= this.#end()
     return this.#closed
@@ -230,7 +232,7 @@ export class Replicator implements Replication {
     this.#wanted.end()
     await this.#scheduler.close(reason)
     await this.#transport.close()
-    this.#onClosed()
+    await this.#onClosed()
   }
 
   #requireOpen(): void {

@@ -1,0 +1,127 @@
+import {
+  type Conflict,
+  type Database,
+  type Document,
+  type Env,
+  type Input,
+  MynahError,
+  type REMOVE,
+  type Timer,
+} from '@mynah/core'
+
+type Maybe<T> = T | Promise<T>
+
+/** Merges what several places made of a document; undefined leaves the conflict as it is. */
+export type OnConflict = (conflict: Conflict) => Maybe<Input<Document> | typeof REMOVE | undefined>
+
+export interface ConflictMergerOptions {
+  readonly db: Database
+  readonly env: Env
+  readonly onConflict: OnConflict
+  /** Hears what `onConflict` threw, or the database. */
+  readonly onError: (id: string, error: Error) => void
+}
+
+/** Until what could not be read, or written, is tried again. */
+const RETRY_MS = 30_000
+
+/** Thrown through `resolve` to leave a conflict alone. */
+const leftAlone = Symbol('left alone')
+
+/**
+ * Resolves conflicts by the application's function, one after another: those that are there at the start, and those that
+ * come, by whichever way. One that the function left alone, or threw at, is taken up again when its document changes.
+ */
+export class ConflictMerger {
+  readonly #options: ConflictMergerOptions
+  readonly #closed = new AbortController()
+  readonly #due = new Set<string>()
+  /** What was tried in vain. */
+  readonly #later = new Set<string>()
+  #working: Promise<void> | undefined
+  #following: Promise<void> | undefined
+  #retry: Timer | undefined
+
+  constructor(options: ConflictMergerOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    // From before the list, so that none falls between.
+    this.#following = Promise.all([this.#follow(), this.#list()]).then(() => undefined)
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort()
+    this.#retry?.cancel()
+    await this.#following
+    await this.#working
+  }
+
+  async #follow(): Promise<void> {
+    const { db } = this.#options
+    const { signal } = this.#closed
+    await this.#untilClosed('', async () => {
+      for await (const { id, conflicts } of db.changes({ live: true, since: 'now', signal }))
+        if (conflicts.length > 0) this.#take(id)
+    })
+  }
+
+  #list(): Promise<void> {
+    return this.#untilClosed('', async () => {
+      for await (const { id } of this.#options.db.conflicts()) {
+        if (this.#closed.signal.aborted) return
+        this.#take(id)
+      }
+    })
+  }
+
+  #take(id: string): void {
+    this.#due.add(id)
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined
+    })
+  }
+
+  async #work(): Promise<void> {
+    for (const id of this.#due) {
+      if (this.#closed.signal.aborted) return
+      this.#due.delete(id)
+      await this.#untilClosed(id, () => this.#resolve(id))
+    }
+  }
+
+  async #resolve(id: string): Promise<void> {
+    const { db, onConflict } = this.#options
+    try {
+      const merge = async (conflict: Conflict) => {
+        const merged = await onConflict(conflict)
+        if (merged === undefined) throw leftAlone
+        return merged
+      }
+      await db.resolve(id, merge, { signal: this.#closed.signal })
+    } catch (error) {
+      if (error === leftAlone) return
+      if (!(error instanceof MynahError && error.retryable)) throw error
+      this.#later.add(id)
+      this.#retry ??= this.#options.env.setTimer(() => this.#again(), RETRY_MS)
+    }
+  }
+
+  #again(): void {
+    this.#retry = undefined
+    const ids = [...this.#later]
+    this.#later.clear()
+    for (const id of ids) this.#take(id)
+  }
+
+  async #untilClosed(id: string, run: () => Promise<void>): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      const isEnd = error instanceof MynahError && error.code === 'MYNAH_CLOSED'
+      if (this.#closed.signal.aborted || isEnd) return
+      this.#options.onError(id, error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+}
