@@ -33,12 +33,12 @@ function fingerprint() {
   return hash.digest('hex')
 }
 
-/** Installs PouchDB and SQLite here, apart from the workspace, unless that was done. */
+/** Installs the other stores here, apart from the workspace, unless that was done. */
 async function install() {
   const wanted = fingerprint()
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === wanted) return
   process.stderr.write(
-    'installing PouchDB and SQLite for the benchmark (once, a minute where SQLite is compiled)\n',
+    'installing the other stores for the benchmark (once, a minute where SQLite is compiled)\n',
   )
   const { packageManager } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'))
   const child = spawn(

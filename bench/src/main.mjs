@@ -2,9 +2,9 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { countOf, createDocuments } from './documents.mjs'
 import { summarise } from './measure.mjs'
 import { formatHotSpots } from './profile.mjs'
-import { createReadings } from './readings.mjs'
 import { formatReport } from './report.mjs'
 import { measureRound } from './rounds.mjs'
 import { runChild } from './run-child.mjs'
@@ -30,11 +30,10 @@ async function loadable(names) {
   return { found, notes }
 }
 
-function meanJsonBytes(options) {
-  const readings = createReadings({ ...options, count: options.documents })
+function meanJsonBytes(options, set) {
+  const documents = createDocuments({ ...options, set }, countOf(set, options.documents))
   return (
-    readings.reduce((total, reading) => total + Buffer.byteLength(JSON.stringify(reading)), 0) /
-    readings.length
+    documents.reduce((total, doc) => total + Buffer.byteLength(JSON.stringify(doc)), 0) / documents.length
   )
 }
 
@@ -43,6 +42,7 @@ async function harnessNote(options) {
   const { peakRssBytes, cpuSeconds } = await runChild({
     ...options,
     store: 'nothing',
+    set: 'iot',
     measurement: 'insert',
     batch: 1_000,
   })
@@ -51,7 +51,7 @@ async function harnessNote(options) {
 
 /** Puts percentiles in the place of the samples of cold gets. */
 function summariseCold(rounds) {
-  for (const results of rounds) {
+  for (const results of rounds.flatMap((sets) => Object.values(sets))) {
     for (const result of Object.values(results)) {
       if (result.cold)
         result.cold = { ...summarise(result.cold.samples), pagesDropped: result.cold.pagesDropped }
@@ -82,7 +82,11 @@ export async function measure(options) {
     ids,
     times,
     seed,
-    readingBytes: meanJsonBytes(options),
+    sets: options.sets.map((set) => ({
+      set,
+      documents: countOf(set, documents),
+      jsonBytes: meanJsonBytes(options, set),
+    })),
     node: process.version.slice(1),
     machine,
     stores: found,

@@ -51,6 +51,12 @@ export function peakRssBytes() {
   return process.resourceUsage().maxRSS * 1024
 }
 
+/** Bytes that this process has had written to a disk, as the system counts them: dirtied pages; NaN elsewhere than on Linux. */
+export function writtenBytes() {
+  if (process.platform !== 'linux') return Number.NaN
+  return Number(/^write_bytes: (\d+)/m.exec(readFileSync('/proc/self/io', 'utf8'))[1])
+}
+
 /** Watches how late the event loop is; what it tells is milliseconds beyond the 1 ms of its own timer. */
 export function watchEventLoop() {
   const histogram = monitorEventLoopDelay({ resolution: 1 })

@@ -6,12 +6,14 @@ import { closeSync, fdatasyncSync, mkdirSync, openSync, writeSync } from 'node:f
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { createStopwatch, dropPageCache, summarise, watchEventLoop } from './measure.mjs'
-import { createRandom, createReadings, inBatches } from './readings.mjs'
+import { isDeepStrictEqual } from 'node:util'
+import { createDocuments, createUpdates } from './documents.mjs'
+import { createStopwatch, dropPageCache, summarise, watchEventLoop, writtenBytes } from './measure.mjs'
+import { createRandom, inBatches } from './readings.mjs'
 
-/** The readings of a task; what their making left is collected first, so that their making is not charged to the store. */
+/** The documents of a task; what their making left is collected first, so that it is not charged to the store. */
 function prepareReadings(task, count) {
-  const readings = createReadings({ ...task, count })
+  const readings = createDocuments(task, count)
   globalThis.gc()
   return readings
 }
@@ -45,11 +47,45 @@ async function insert(store, task) {
   }
 }
 
+/** Inserting all, changing a share of them in random order, and reading all in order of their ids. */
+async function update(store, task) {
+  const documents = prepareReadings(task, task.documents)
+  const updates = createUpdates(task, documents, task.updatedShare)
+  const jsonBytes = [...documents, ...updates].reduce(
+    (sum, doc) => sum + Buffer.byteLength(JSON.stringify(doc)),
+    0,
+  )
+  const written = writtenBytes()
+  const db = await store.open(task.folder)
+  await insertAll(db, inBatches(documents, task.batch))
+  await db.settle()
+  const watch = createStopwatch()
+  for (const batch of inBatches(updates, task.batch)) {
+    await db.updateBatch(batch)
+    await nextTurn()
+  }
+  const updateSeconds = watch.wallSeconds()
+  await db.settle()
+  const scanned = createStopwatch()
+  let count = 0
+  for await (const doc of db.scan()) if (doc !== undefined) count++
+  const scanSeconds = scanned.wallSeconds()
+  if (count !== documents.length) throw new Error(`a scan gave ${count} of ${documents.length} documents`)
+  for (const doc of updates.slice(-100)) checkReading(await db.get(doc.id), doc)
+  await db.close()
+  return {
+    updatesPerSecond: updates.length / updateSeconds,
+    scannedPerSecond: count / scanSeconds,
+    writeAmplification: (writtenBytes() - written) / jsonBytes,
+  }
+}
+
 /** Every member as it was written; what the store adds (its revision, an id by another name) is its own affair. */
 function checkReading(doc, reading) {
   for (const member of Object.keys(reading)) {
     const found = member === 'id' ? (doc.id ?? doc._id) : doc[member]
-    if (found !== reading[member]) throw new Error(`wrong ${member} in ${reading.id}: ${JSON.stringify(doc)}`)
+    if (!isDeepStrictEqual(found, reading[member]))
+      throw new Error(`wrong ${member} in ${reading.id}: ${JSON.stringify(doc)}`)
   }
 }
 
@@ -192,4 +228,4 @@ async function durable(store, task) {
   return { raw: summarise(raw), one: rate(one), many: rate(many) }
 }
 
-export const measurements = { insert, read, open, cold, writeUntilKilled, shrink, durable }
+export const measurements = { insert, update, read, open, cold, writeUntilKilled, shrink, durable }

@@ -1,3 +1,4 @@
+import { sets } from './documents.mjs'
 import { bars, figures } from './figures.mjs'
 import { stores } from './stores.mjs'
 
@@ -59,21 +60,32 @@ function barRow(bar, run) {
   return [row([bar.name, asked + goal, shownSpread(found), verdict(bar, found.median)])]
 }
 
-/** The tables of a run, as markdown. */
-export function formatReport(run) {
+function setTable(run, { set, documents, jsonBytes }) {
+  const part = { ...run, documents, rounds: run.rounds.map((results) => results[set]) }
   const titles = run.stores.map((store) => stores[store].title)
   const against = others(run).map((store) => `× as good as ${stores[store].title}`)
   const head = ['median (min–max)', ...titles, ...against]
-  const barRows = bars.flatMap((bar) => barRow(bar, run))
+  const rows = figures.flatMap((figure) => figureRow(figure, part))
+  const barRows = bars.filter((bar) => bar.set === set).flatMap((bar) => barRow(bar, part))
   return [
-    `${run.documents.toLocaleString('en-GB')} readings of ${shown(run.readingBytes)} B of JSON (ids ${run.ids}, times ${run.times}, seed ${run.seed}), batches of 1,000, ${run.rounds.length} round(s), Node ${run.node}, ${run.machine}.`,
+    `### ${sets[set].title}: ${documents.toLocaleString('en-GB')} of ${shown(jsonBytes)} B of JSON`,
     '',
     row(head),
     row(head.map((_, i) => (i === 0 ? '---' : '---:'))),
-    ...figures.flatMap((figure) => figureRow(figure, run)),
+    ...rows,
     ...(barRows.length === 0
       ? []
       : ['', row(['bar', 'asked', 'found', '']), row(['---', '---:', '---:', '---']), ...barRows]),
-    ...run.notes.flatMap((note) => ['', note]),
+    '',
+  ]
+}
+
+/** The tables of a run, as markdown. */
+export function formatReport(run) {
+  return [
+    `Batches of 1,000, ids ${run.ids}, times ${run.times}, seed ${run.seed}, ${run.rounds.length} round(s), Node ${run.node}, ${run.machine}.`,
+    '',
+    ...run.sets.flatMap((set) => setTable(run, set)),
+    ...run.notes.flatMap((note) => [note, '']),
   ].join('\n')
 }

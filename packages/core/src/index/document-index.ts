@@ -155,10 +155,7 @@ export class DocumentIndex {
     return found
   }
 
-  /**
-   * Takes a commit whose records are in the log, and flushes in the background when enough has gathered. `prints` may
-   * have been made before.
-   */
+  /** Takes a commit whose records are in the log. `prints` may have been made before. */
   apply(commit: IndexCommit, prints: readonly Print[] = printsOf(commit.changes)): void {
     this.#version += 1
     const overlay = this.#overlay
