@@ -121,7 +121,9 @@ function damage(folder: string, others: readonly string[]): string {
       writeFileSync(path, bytes)
       break
     default: {
-      const from = pick([folder, ...others])
+      // A log of another database whose sequence numbers happen to go on here is a log like any other: that it is not of
+      // this database is told by what the index keeps in it, its stamp and its sums.
+      const from = name.endsWith('.log') ? folder : pick([folder, ...others])
       const suffix = name.replace(/^\d+|^MANIFEST-\d+/, '')
       const same = readdirSync(from).filter((one) => one.replace(/^\d+|^MANIFEST-\d+/, '') === suffix)
       const source = join(from, pick(same.length > 0 ? same : readdirSync(from)))
