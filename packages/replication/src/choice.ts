@@ -10,6 +10,9 @@ export interface Breadth {
 /** Sessions at once of a database that is to converge with all its mirrors. */
 const SESSIONS_MAX = 6
 
+/** Milliseconds that are no difference between mirrors. */
+const MARKED_MS = 10
+
 /** What the mode, and those who wait for so many mirrors, ask for. */
 export function breadthOf(mode: 'peer' | 'mirror', wanted: number): Breadth {
   return mode === 'mirror'
@@ -31,6 +34,11 @@ export function chosen(mirrors: readonly Mirror[], { turns }: Breadth): Mirror |
  */
 export function compareMirrors(a: Mirror, b: Mirror): number {
   return a.backoff.failures - b.backoff.failures || latencyOf(a) - latencyOf(b) || 0
+}
+
+/** Whether a mirror answers in less than half the other's time, and in markedly less: what varies by itself is no reason. */
+export function isBetterByFar(mirror: Mirror, other: Mirror): boolean {
+  return 2 * latencyOf(mirror) + MARKED_MS < latencyOf(other)
 }
 
 function latencyOf({ latencyMs }: Mirror): number {

@@ -10,6 +10,12 @@ import { pullKey, type Scope } from './scope.js'
  */
 export type MirrorState = 'connecting' | 'catching-up' | 'live' | 'backing-off' | 'waiting'
 
+/** How long a mirror must have been well before a peer leaves another for it; twice as long each time that it failed in use. */
+const WELL_MS = 60_000
+const WELL_MS_MAX = 3_600_000
+/** How much of a new measurement goes into the latency. */
+const NEW_SHARE = 0.3
+
 /** What is known of one mirror while the replication runs, across its sessions. */
 export class Mirror {
   readonly address: string
@@ -21,7 +27,13 @@ export class Mirror {
   state: MirrorState = 'waiting'
   /** The mirror's newest position that it told. */
   head: Position | undefined
+  /** Of the last greetings, the newer ones counting more; undefined before the first. */
   latencyMs: number | undefined
+  /** Since when it has answered without a failure, on the monotonic clock; undefined where that is not known. */
+  wellSinceMs: number | undefined
+  /** When it is asked again how it is, while another is in use. */
+  probeAtMs = 0
+  #wellMs = WELL_MS
   /** When the next attempt may be made, on the monotonic clock. */
   retryAtMs = 0
   /** When the last attempt failed, on the monotonic clock; undefined before the first. */
@@ -62,11 +74,40 @@ export class Mirror {
     this.progress = undefined
   }
 
+  /** A greeting was answered after so long. */
+  measured(latencyMs: number): void {
+    this.latencyMs =
+      this.latencyMs === undefined ? latencyMs : this.latencyMs + NEW_SHARE * (latencyMs - this.latencyMs)
+  }
+
+  /** It answered, though it is not in use. */
+  isHere(latencyMs: number, nowMs: number): void {
+    this.measured(latencyMs)
+    this.wellSinceMs ??= nowMs
+    this.backoff.succeed()
+    this.error = undefined
+    this.state = 'waiting'
+  }
+
+  /** Whether it has been well for so long that a peer may change to it. */
+  isWell(nowMs: number): boolean {
+    return this.wellSinceMs !== undefined && nowMs - this.wellSinceMs >= this.#wellMs
+  }
+
+  /** It is in use, and works. */
+  stayed(nowMs: number): void {
+    this.wellSinceMs ??= nowMs
+    if (this.isWell(nowMs)) this.#wellMs = WELL_MS
+  }
+
   /** An attempt failed: it is left alone for a while. */
   failed(error: Error, nowMs: number): void {
+    if (this.state === 'live') this.#wellMs = Math.min(2 * this.#wellMs, WELL_MS_MAX)
     this.error = error
     this.state = 'backing-off'
     this.failedAtMs = nowMs
+    this.wellSinceMs = undefined
+    this.probeAtMs = 0
     this.retryAtMs = nowMs + this.backoff.fail()
   }
 

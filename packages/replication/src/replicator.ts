@@ -1,14 +1,16 @@
 import { ClosedError, type Env, nodeEnv } from '@mynah/core'
 import type { Replica, ReplicationSettings } from '@mynah/core/replica'
 import { Backlog } from './backlog.js'
-import { MirrorBodies } from './body-source.js'
+import type { MirrorBodies } from './body-source.js'
 import { breadthOf } from './choice.js'
 import { Events } from './events.js'
 import { httpTransport } from './http-transport.js'
 import { Inbox } from './inbox.js'
-import { Mirror, upToDateAt } from './mirror.js'
+import { Mirror } from './mirror.js'
 import { mirrorAddress } from './mirror-address.js'
 import { MirrorClient } from './mirror-client.js'
+import { Probes } from './probes.js'
+import { readSource } from './read-source.js'
 import type {
   MirrorStatus,
   Rejection,
@@ -20,7 +22,7 @@ import type {
   SyncReport,
 } from './replication.js'
 import { Scheduler } from './scheduler.js'
-import { inScope, onBodies, type Scope, scopeOf } from './scope.js'
+import { onMode, type Scope, scopeOf } from './scope.js'
 import { Session } from './session.js'
 import { sessionNews } from './session-news.js'
 import { remembering } from './settings.js'
@@ -44,6 +46,7 @@ export class Replicator implements Replication {
   readonly #events = new Events()
   readonly #backlog = new Backlog()
   readonly #scheduler: Scheduler
+  readonly #probes: Probes
   readonly #inbox: Inbox
   readonly #bodies: MirrorBodies
   readonly #onClosed: () => Promise<void>
@@ -85,28 +88,22 @@ export class Replicator implements Replication {
       onFailure: (mirror, error) => this.#events.emit('error', { mirror: mirror.address, error }),
       onSame: () => this.#synced.settle(),
     })
-    const stops = [
-      onBodies(replica, this.#scope, () => this.#scheduler.renew()),
-      replica.onMode(() => this.#scheduler.review()),
-    ]
-    this.#unfollow = () => {
-      for (const stop of stops) stop()
-    }
+    this.#unfollow = onMode(replica, this.#scope, (bodies) => {
+      if (bodies) this.#scheduler.renew()
+      this.#scheduler.review()
+    })
     this.#tellStatus = soonOnce(this.#env, () => {
       if (this.#closed === undefined) this.#events.emit('status', this.status())
     })
-    this.#inbox = new Inbox(this.#scheduler)
-    this.#bodies = new MirrorBodies({
-      env: this.#env,
-      reach: (signal) => this.#scheduler.sessionForRead(signal),
-      mirrors: () => this.#scheduler.mirrors.map((mirror) => this.#client(mirror)),
-      databaseId: replica.id,
-      onGivenUp: () => this.#scheduler.gaveUp(),
-      covers: (id) =>
-        inScope(this.#scope(), id) &&
-        this.#scheduler.mirrors.some(({ progress }) => progress?.covered === true),
-      asOf: () => upToDateAt(this.#scheduler.mirrors),
+    const client = (mirror: Mirror) => this.#client(mirror)
+    const parts = { env: this.#env, scheduler: this.#scheduler, scope: this.#scope, client }
+    this.#probes = new Probes({
+      ...parts,
+      isOne: () => replica.mode === 'peer' && this.#wanted.value <= 1,
+      onStatus: () => this.#changed(),
     })
+    this.#inbox = new Inbox(this.#scheduler)
+    this.#bodies = readSource(replica, parts)
   }
 
   /** Begins with these settings, which are remembered. Resolves without a network. */
@@ -125,6 +122,7 @@ export class Replicator implements Replication {
     await replicator.#remember()
     replicator.#useSource()
     replicator.#scheduler.begin()
+    replicator.#probes.begin()
     void replica.closed.then(() => replicator.close())
     return replicator
   }
@@ -230,6 +228,7 @@ export class Replicator implements Replication {
     this.#unfollow()
     this.#synced.end(reason)
     this.#wanted.end()
+    await this.#probes.close()
     await this.#scheduler.close(reason)
     await this.#transport.close()
     await this.#onClosed()

@@ -6,7 +6,7 @@ import { MirrorUnreachableError, SameMirrorError } from './errors.js'
 import type { Mirror } from './mirror.js'
 import type { Session } from './session.js'
 import { SessionWaiters } from './session-waiters.js'
-import { sleep } from './sleep.js'
+import { napping } from './sleep.js'
 import { Tries } from './tries.js'
 
 /** A read does not make a mirror be tried again sooner than this after its last failure. */
@@ -131,6 +131,29 @@ export class Scheduler {
     this.#waiters.connected(session)
   }
 
+  /** The mirror could not be asked, or what it said is of no use. */
+  failed(mirror: Mirror, thrown: unknown): void {
+    const { env, onFailure, onSame } = this.#options
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+    if (error instanceof SameMirrorError) {
+      mirror.state = 'waiting'
+      mirror.retryAtMs = env.monotonicMs() + SAME_RETRY_MS
+      onSame()
+    } else {
+      const before = mirror.error
+      mirror.failed(error, env.monotonicMs())
+      if (before?.name !== error.name || before.message !== error.message) onFailure(mirror, error)
+    }
+    this.#waiters.failed(mirror, error)
+  }
+
+  /** Leaves this mirror for the best, unless it is at work. */
+  prefer(over: Mirror): void {
+    const attempt = this.#attempts.all.find(({ session }) => session.mirror === over)
+    if (attempt !== undefined && !attempt.session.busy)
+      this.#attempts.renew(attempt, 'another mirror is better')
+  }
+
   /** A session for a read: the best there is, or the next, unless all mirrors have failed just now. */
   async sessionForRead(signal: AbortSignal | undefined): Promise<Session> {
     if (!this.#wanted) throw new MirrorUnreachableError('', 'the replication is paused')
@@ -228,7 +251,11 @@ export class Scheduler {
       const ready = unused.filter(({ retryAtMs }) => retryAtMs <= now)
       const mirror = this.#attempts.size < breadth.sessions ? chosen(ready, breadth) : undefined
       if (mirror !== undefined) void this.#use(mirror)
-      else await this.#idle(this.#pauseMs(now, breadth, unused))
+      else {
+        const pauseMs = this.#pauseMs(now, breadth, unused)
+        await napping(this.#options.env, pauseMs, this.#bell.promise, signal)
+        this.#bell = deferred()
+      }
     }
   }
 
@@ -240,23 +267,6 @@ export class Scheduler {
     return retryMs > 0 ? retryMs : this.#attempts.takeTurns(now)
   }
 
-  async #idle(pauseMs: number): Promise<void> {
-    const { env } = this.#options
-    const woken = new AbortController()
-    void this.#bell.promise.then(() => woken.abort())
-    const stop = () => woken.abort()
-    this.#closed.signal.addEventListener('abort', stop, { once: true })
-    try {
-      if (pauseMs === Number.POSITIVE_INFINITY) await unlessAborted(new Promise(() => {}), woken.signal)
-      else await sleep(env, pauseMs, woken.signal)
-    } catch {
-      // Woken.
-    } finally {
-      this.#closed.signal.removeEventListener('abort', stop)
-      this.#bell = deferred()
-    }
-  }
-
   async #use(mirror: Mirror): Promise<void> {
     const { env, session: begin, onStatus } = this.#options
     const session = begin(mirror)
@@ -265,28 +275,14 @@ export class Scheduler {
     try {
       await session.run(signal)
     } catch (thrown) {
-      mirror.state = 'waiting'
-      if (!signal.aborted) this.#ended(mirror, thrown)
+      if (signal.aborted) mirror.state = 'waiting'
+      else this.failed(mirror, thrown)
     } finally {
       mirror.usedAtMs = env.monotonicMs()
       this.#attempts.end(attempt)
       this.#bell.resolve()
       onStatus()
     }
-  }
-
-  #ended(mirror: Mirror, thrown: unknown): void {
-    const { env, onFailure, onSame } = this.#options
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-    if (error instanceof SameMirrorError) {
-      mirror.retryAtMs = env.monotonicMs() + SAME_RETRY_MS
-      onSame()
-    } else {
-      const before = mirror.error
-      mirror.failed(error, env.monotonicMs())
-      if (before?.name !== error.name || before.message !== error.message) onFailure(mirror, error)
-    }
-    this.#waiters.failed(mirror, error)
   }
 }
 

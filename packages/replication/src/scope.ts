@@ -30,17 +30,17 @@ export function scopeOf(
   return { prefixes: scope, bodies: hold === 'all' || mode === 'mirror' }
 }
 
-/** Calls when bodies are to be pulled from now on, or no longer; returns the way to stop. */
-export function onBodies(
+/** Calls when the mode has changed, and whether bodies are to be pulled from now on, or no longer; returns the way to stop. */
+export function onMode(
   replica: Pick<Replica, 'onMode'>,
   scope: () => Scope,
-  changed: () => void,
+  changed: (bodies: boolean) => void,
 ): () => void {
   let { bodies } = scope()
   return replica.onMode(() => {
-    if (bodies === scope().bodies) return
-    bodies = !bodies
-    changed()
+    const before = bodies
+    bodies = scope().bodies
+    changed(bodies !== before)
   })
 }
 

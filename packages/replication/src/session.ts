@@ -179,7 +179,7 @@ export class Session {
       const asked = mirror.progress?.positions() ?? []
       const begunMs = env.monotonicMs()
       const info = await this.#info(asked, signal)
-      mirror.latencyMs = env.monotonicMs() - begunMs
+      mirror.measured(env.monotonicMs() - begunMs)
       if (info.id === replica.id) {
         throw new MirrorAnswerError(mirror.address, 200, 'it is this very database, or a copy of its files')
       }

@@ -11,3 +11,21 @@ export async function sleep(env: Env, delayMs: number, signal: AbortSignal): Pro
     timer.cancel()
   }
 }
+
+/** Resolves after the delay, which may be infinite, or when the bell has rung or the signal is aborted. */
+export async function napping(
+  env: Env,
+  delayMs: number,
+  bell: Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const timer = delayMs === Number.POSITIVE_INFINITY ? undefined : deferred<void>()
+  const running = timer && env.setTimer(() => timer.resolve(), delayMs)
+  try {
+    await unlessAborted(timer === undefined ? bell : Promise.race([bell, timer.promise]), signal)
+  } catch {
+    // Over.
+  } finally {
+    running?.cancel()
+  }
+}

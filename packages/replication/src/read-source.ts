@@ -1,0 +1,30 @@
+import type { Env } from '@mynah/core'
+import type { Replica } from '@mynah/core/replica'
+import { MirrorBodies } from './body-source.js'
+import { type Mirror, upToDateAt } from './mirror.js'
+import type { MirrorClient } from './mirror-client.js'
+import type { Scheduler } from './scheduler.js'
+import { inScope, type Scope } from './scope.js'
+
+/** Where reads get what is not held here: the mirrors that the scheduler has. */
+export function readSource(
+  replica: Replica,
+  options: {
+    readonly env: Env
+    readonly scheduler: Scheduler
+    readonly scope: () => Scope
+    readonly client: (mirror: Mirror) => MirrorClient
+  },
+): MirrorBodies {
+  const { env, scheduler, scope, client } = options
+  return new MirrorBodies({
+    env,
+    reach: (signal) => scheduler.sessionForRead(signal),
+    mirrors: () => scheduler.mirrors.map(client),
+    databaseId: replica.id,
+    onGivenUp: () => scheduler.gaveUp(),
+    covers: (id) =>
+      inScope(scope(), id) && scheduler.mirrors.some(({ progress }) => progress?.covered === true),
+    asOf: () => upToDateAt(scheduler.mirrors),
+  })
+}
