@@ -11,7 +11,7 @@ import type { DocumentIndexOptions, IndexCommit } from './index-commit.js'
 import { entryKey, rootKey } from './keys.js'
 import type { DerivedStore } from './level.js'
 import { type Mark, readMarks } from './marks.js'
-import { mergedScan } from './merged-scan.js'
+import { firstId, mergedScan } from './merged-scan.js'
 import { readNote, writeNote } from './notes.js'
 import { type HistoryRow, Overlay } from './overlay.js'
 import { encodePage } from './page.js'
@@ -59,7 +59,11 @@ export class DocumentIndex {
     this.#whenSynced = options.whenSynced
     this.#overlay = Overlay.upon(root)
     this.#pages = pages
-    this.sums = new RangeSums(pages, (bounds, reverse) => this.#scan(bounds, reverse))
+    this.sums = new RangeSums(
+      pages,
+      (bounds, reverse) => this.#scan(bounds, reverse),
+      (bounds) => firstId(this.#store, this.#overlays, bounds),
+    )
     this.#tidy = new IdleTidy(options.env, this.sums, () => this.#version)
     this.#cache = new LRUCache({
       maxSize: Math.max(1, options.cacheBytes),

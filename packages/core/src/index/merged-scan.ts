@@ -28,6 +28,23 @@ export function mergedScan(
   return merge(store.iterator({ gte, lt, reverse }) as unknown as Rows, newer, reverse)
 }
 
+/** The first id within the bounds, of the store and the overlays, as of the turn of this call. */
+export async function firstId(
+  store: DerivedStore,
+  overlays: readonly Overlay[],
+  bounds: Bounds,
+): Promise<string | undefined> {
+  const ids = overlays.map((overlay) => overlay.first(bounds)).filter((id) => id !== undefined)
+  const { gte, lt } = keyBounds(bounds)
+  const rows = store.iterator({ gte, lt, limit: 1 }) as unknown as Rows
+  try {
+    for (const [key] of await rows.nextv(1)) ids.push(entryId(key))
+  } finally {
+    await rows.close()
+  }
+  return ids.sort(compareUtf8)[0]
+}
+
 /** Of the types of the store's iterator, those of `view` encodings. */
 interface Rows {
   nextv(size: number): Promise<[Uint8Array, Uint8Array][]>

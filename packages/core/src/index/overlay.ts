@@ -44,13 +44,24 @@ export class Overlay {
 
   /** The ids within the bounds, in order. What it costs follows what came since the last call, and what it finds. */
   within({ from, to }: Bounds): string[] {
+    this.#sort()
+    const start = firstFrom(this.#sorted, from)
+    const end = to === undefined ? this.#sorted.length : firstFrom(this.#sorted, to)
+    return this.#sorted.slice(start, end)
+  }
+
+  /** The first id within the bounds. */
+  first({ from, to }: Bounds): string | undefined {
+    this.#sort()
+    const id = this.#sorted[firstFrom(this.#sorted, from)]
+    return id === undefined || to === undefined || compareUtf8(id, to) < 0 ? id : undefined
+  }
+
+  #sort(): void {
     if (this.#unsorted.length <= FEW) {
       for (const id of this.#unsorted) this.#sorted.splice(firstFrom(this.#sorted, id), 0, id)
     } else this.#sorted = [...this.#sorted, ...this.#unsorted].sort(compareUtf8)
     this.#unsorted = []
-    const start = firstFrom(this.#sorted, from)
-    const end = to === undefined ? this.#sorted.length : firstFrom(this.#sorted, to)
-    return this.#sorted.slice(start, end)
   }
 
   addHistory(id: string, row: HistoryRow): void {

@@ -26,6 +26,9 @@ export interface PageSum extends Bounds, RangeSum {
   readonly seq: number
 }
 
+/** Gives the first id, as it is in the turn of the call. */
+type First = (bounds: Bounds) => Promise<string | undefined>
+
 /** A miss checks pages of up to this many ids at once; larger ones, left by many inserts out of order, when idle. */
 const CHECKED_IDS = 8_192
 /** Ranges of up to so many ids are cut into parts by a scan, which makes the parts equal: some pages. */
@@ -35,13 +38,15 @@ const SCANNED_IDS = 1_024
 export class RangeSums {
   readonly #pages: PageTable
   readonly #scan: Scan
+  readonly #first: First
   readonly #running = new Map<Page, Promise<void>>()
   /** What was found when nobody asked. */
   #fault: IndexCorruptError | undefined
 
-  constructor(pages: PageTable, scan: Scan) {
+  constructor(pages: PageTable, scan: Scan, first: First) {
     this.#pages = pages
     this.#scan = scan
+    this.#first = first
   }
 
   /** @throws IndexCorruptError */
@@ -104,8 +109,7 @@ export class RangeSums {
     const page = this.#pages.find(id)
     if (!page.checked) return undefined
     const to = this.#pages.end(page)
-    for await (const [next] of this.#scan({ from: `${id}\0`, to })) return { next }
-    return { next: to }
+    return { next: (await this.#first({ from: `${id}\0`, to })) ?? to }
   }
 
   /** The rows of a scan, each only after its page was checked, and the end after all were. @throws IndexCorruptError */
