@@ -146,6 +146,7 @@ export class CommitQueue {
       await appended
       // In the turn in which the log has them: whoever reads the log finds them in the index.
       index.apply(commit, prints?.made)
+      this.#context.budget?.applied(commit, plan.records)
     }
     // What a request found done already may have been written without an fsync.
     if (sync && log.synced < log.head) await log.sync()

@@ -24,7 +24,8 @@ import type {
   Stored,
   Version,
 } from './documents.js'
-import { Evictor } from './evict.js'
+import type { Evictor } from './evict.js'
+import { evictorOf } from './held-budget.js'
 import type { Housekeeping } from './housekeeping.js'
 import { IndexKeeper } from './index-keeper.js'
 import { listDocuments } from './list.js'
@@ -77,7 +78,7 @@ export class EmbeddedDatabase implements Database {
       mergeRecords(context, this.#queue, records, { whole: true }),
     )
     this.#writer = new Writer(context, this.#queue, this.#reader)
-    this.#evictor = new Evictor(context, this.#queue, this.#keeper)
+    this.#evictor = evictorOf(context, this.#queue, this.#keeper)
     context.pins.onListed(() => this.#news.tell())
     const closed = new Promise<void>((resolve) => {
       this.#announceClose = resolve

@@ -9,7 +9,7 @@ import { holdsAll } from './owed.js'
 import type { LeafRef } from './replica.js'
 
 /** Documents that a mirror is asked about at once. */
-const EVICT_BATCH = 500
+export const EVICT_BATCH = 500
 /** How long a mirror may take to answer. */
 const ASK_MS = 10_000
 

@@ -31,6 +31,11 @@ export interface OpenOptions {
   readonly cacheBytes?: number
   /** Raw bytes sealed into one shard. Default 64 KiB. */
   readonly shardBytes?: number
+  /**
+   * On a peer: about how many bytes of bodies, before compression, are held; what was used longest ago is evicted first, in
+   * the background, as far as a mirror has it. Default: any.
+   */
+  readonly heldBytes?: number
   /** The port under the log. Default: files in the folder `location`; RAM for ':memory:'. */
   readonly storage?: Storage
   /** Opens the store of derived data. Default: `level`. */
@@ -52,6 +57,8 @@ const SHARD_BYTES = 64 * 1024
 export async function open(location: string, options: OpenOptions = {}): Promise<Database> {
   if (typeof location !== 'string' || location === '')
     throw new TypeError('location must be a folder or ":memory:"')
+  if (options.heldBytes !== undefined && !(Number.isSafeInteger(options.heldBytes) && options.heldBytes >= 0))
+    throw new RangeError('heldBytes must be an integer from 0 on')
   const storage = options.storage ?? (location === ':memory:' ? memoryStorage() : nodeStorage(location))
   const mayCreate = options.createIfMissing !== false && options.readOnly !== true
   const orphan = await orphanIndex(location, options)
@@ -113,6 +120,8 @@ async function openLocked(
   }
   const context: Context = {
     pins,
+    heldBytes: options.heldBytes,
+    budget: undefined,
     env,
     manifest,
     log,

@@ -46,6 +46,7 @@ export class Reader {
 
   /** The document at once when RAM has it and it is current; undefined says nothing. */
   hot(id: string): Stored | undefined {
+    this.#context.budget?.used(id)
     if (!this.#covers(id)) return undefined
     const leaf = this.#context.index.getNow(id)?.leaves[0]
     if (leaf === undefined || leaf.deleted || leaf.bodySeq === 0) return undefined
@@ -61,6 +62,7 @@ export class Reader {
 
   async read(id: string, options: ReadOptions = {}): Promise<Read> {
     acceptId(id)
+    this.#context.budget?.used(id)
     options.signal?.throwIfAborted()
     const found = await (options.rev === undefined
       ? this.#winner(id, options)

@@ -1,4 +1,4 @@
-import { readable, supersededOf } from '../changes/ancestry.js'
+import { supersededOf } from '../changes/ancestry.js'
 import { changedDocuments, leafRecord } from '../changes/feed.js'
 import { holdsPosition, type Position, positionAt } from '../changes/positions.js'
 import { valueBytes } from '../codec/value-size.js'
@@ -9,6 +9,7 @@ import type { IdPrint, RangePart, RangeSum } from '../index/range-sums.js'
 import type { LogRecord } from '../log/record.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
+import { heldLeaves } from './held-leaves.js'
 import { heldUnder } from './held-under.js'
 import { unseenUpTo } from './index-home.js'
 import type { IndexKeeper } from './index-keeper.js'
@@ -120,21 +121,9 @@ export class ReplicaPort implements Replica {
 
   async held(leaves: readonly LeafRef[]): Promise<HeldAnswer> {
     const { id, mode } = this
-    const held = await this.#keeper.use(() => this.#held(leaves))
+    const held = await this.#keeper.use(() => heldLeaves(this.#context, leaves))
     await this.#durable()
     return { id, mode, held }
-  }
-
-  async #held(leaves: readonly LeafRef[]): Promise<readonly boolean[]> {
-    const { log, index } = this.#context
-    const entries = await index.lookup([...new Set(leaves.map(({ id }) => id))])
-    const held: boolean[] = []
-    for (const wanted of leaves) {
-      const leaf = entries.get(wanted.id)?.leaves.find(isLeaf(wanted))
-      const bodySeq = leaf?.bodySeq ?? 0
-      held.push(bodySeq !== 0 && (await readable(log, bodySeq))?.body !== undefined)
-    }
-    return held
   }
 
   sum(range: IdRange): Promise<RangeSum> {

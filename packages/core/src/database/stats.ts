@@ -17,6 +17,13 @@ export interface Stats extends LogStats {
   readonly notHeld: number
   /** Of those, the ones that this replica is to hold, and fetches when it has a mirror: pinned, lost to damage, or all of a mirror's. */
   readonly owed: number
+  /** With a budget for them: about how many bytes of bodies are held, before compression; undefined until they are counted. */
+  readonly heldBytes: number | undefined
+  /**
+   * Why that is more than the budget, when it was last tried to drop some: `unreachable`, no mirror could be asked; `kept`,
+   * all that is left is pinned, not on a mirror yet, or owed, or all is to be held here.
+   */
+  readonly heldOver: 'kept' | 'unreachable' | undefined
   /** Documents that are pinned, known or not. */
   readonly pins: number
   /** Damage that was found since the database was opened: which file, what is wrong with it, and which documents it concerns. */
@@ -50,6 +57,8 @@ export async function statsOf(
     owed: await owedCount(context),
     damage: [...(await damageOf(context)), ...context.pins.findings()],
     pins: context.pins.size,
+    heldBytes: context.budget?.bytes,
+    heldOver: context.budget?.over,
     doubt: context.manifest.data.doubt === true,
     seq: context.log.head,
     root: { count: ids, sum: toHex(sum) },
