@@ -38,6 +38,7 @@ export const REMOVE: unique symbol = Symbol('mynah.remove')
 export interface PutOptions {
   /** Replaces whatever is current, without naming its rev. */
   readonly overwrite?: boolean
+  /** What is still waiting when it fires is not written; what is being written is. */
   readonly signal?: AbortSignal
 }
 

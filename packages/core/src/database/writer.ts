@@ -38,15 +38,18 @@ export class Writer {
 
   async put<T extends object>(doc: T, options: PutOptions): Promise<Stored<T>> {
     options.signal?.throwIfAborted()
-    return this.#put<T>(this.#intent(doc, options))
+    return this.#put<T>(this.#intent(doc, options), options.signal)
   }
 
-  async #put<T extends object>(intent: PutIntent): Promise<Stored<T>> {
+  async #put<T extends object>(intent: PutIntent, signal: AbortSignal | undefined): Promise<Stored<T>> {
     const rev = await this.#queue.submit({
       ids: [intent.id],
       bytes: intent.bytes,
       sync: this.#context.sync,
-      plan: (plan) => plan.put(intent),
+      plan: (plan) => {
+        signal?.throwIfAborted()
+        return plan.put(intent)
+      },
     })
     return assemble<T>(intent.id, rev, intent.body)
   }
@@ -55,7 +58,7 @@ export class Writer {
     options.signal?.throwIfAborted()
     const intents = Array.from(docs, (doc) => refusable(() => this.#intent(doc, options)))
     const accepted = intents.filter((intent): intent is PutIntent => !(intent instanceof MynahError))
-    const groups = inGroups(accepted).map((group) => this.#putGroup(group))
+    const groups = inGroups(accepted).map((group) => this.#putGroup(group, options.signal))
     const revs = (await Promise.all(groups)).flat().values()
     return intents.map((intent) => {
       const rev = intent instanceof MynahError ? intent : revs.next().value!
@@ -66,13 +69,19 @@ export class Writer {
   }
 
   /** One outcome for each; where the disk refuses, it is that of all. */
-  async #putGroup(group: readonly PutIntent[]): Promise<(string | MynahError)[]> {
+  async #putGroup(
+    group: readonly PutIntent[],
+    signal: AbortSignal | undefined,
+  ): Promise<(string | MynahError)[]> {
     try {
       return await this.#queue.submit({
         ids: group.map((intent) => intent.id),
         bytes: group.reduce((sum, intent) => sum + intent.bytes, 0),
         sync: this.#context.sync,
-        plan: (plan) => group.map((intent) => refusable(() => plan.put(intent))),
+        plan: (plan) => {
+          signal?.throwIfAborted()
+          return group.map((intent) => refusable(() => plan.put(intent)))
+        },
       })
     } catch (error) {
       if (error instanceof MynahError) return group.map(() => error)
@@ -100,7 +109,7 @@ export class Writer {
         if (given !== undefined && given !== id)
           throw new DocumentInvalidError('id', `it is not ${JSON.stringify(id)}`)
         const doc = { ...members, id, ...(before && { rev: before.rev }) }
-        return await this.#put<T>({ ...this.#intent(doc, {}), repeatable: false })
+        return await this.#put<T>({ ...this.#intent(doc, {}), repeatable: false }, options.signal)
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error
       }
