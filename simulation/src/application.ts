@@ -4,7 +4,9 @@ import { Evictor } from './evictor.js'
 import { type Followed, Follower } from './follower.js'
 import type { Computer, Ground, Process } from './ground.js'
 import { generationOf, nameOf, WRITE } from './model.js'
+import { Pinner } from './pinner.js'
 import type { Random } from './random.js'
+import { Resolver } from './resolver.js'
 import { Transactor } from './transactor.js'
 import { Violation } from './violation.js'
 
@@ -15,6 +17,7 @@ interface Memory {
   readonly followed: Followed
   /** Documents whose bodies may have been dropped. */
   readonly evicted: ReadonlySet<string>
+  readonly pinned: ReadonlySet<string>
 }
 
 export interface ApplicationOptions {
@@ -35,6 +38,8 @@ export class Application {
   readonly follower: Follower
   readonly transactor: Transactor
   readonly evictor: Evictor
+  readonly pinner: Pinner
+  readonly resolver: Resolver
   readonly #disksAt: (addresses: readonly string[]) => readonly string[]
   readonly #failed: (operation: string, error: unknown) => void
 
@@ -47,12 +52,19 @@ export class Application {
     this.follower = new Follower(ground, machine)
     this.transactor = new Transactor(ground, machine, this)
     this.evictor = new Evictor(ground, machine)
+    this.pinner = new Pinner(ground, machine)
+    this.resolver = new Resolver(ground, this)
   }
 
   /** A copy of what it knows. */
   remember(): Memory {
     const seen = new Map(Array.from(this.#seen, ([id, revs]) => [id, new Set(revs)]))
-    return { seen, followed: this.follower.remember(), evicted: this.evictor.remember() }
+    return {
+      seen,
+      followed: this.follower.remember(),
+      evicted: this.evictor.remember(),
+      pinned: this.pinner.remember(),
+    }
   }
 
   /** Goes on from there, or from nothing. */
@@ -60,6 +72,7 @@ export class Application {
     this.#seen = new Map(Array.from(memory?.seen ?? [], ([id, revs]) => [id, new Set(revs)]))
     this.follower.recall(memory?.followed)
     this.evictor.recall(memory?.evicted)
+    this.pinner.recall(memory?.pinned)
   }
 
   /** Reads a document and checks the answer; undefined where nothing could be told. */
@@ -170,12 +183,6 @@ export class Application {
     this.#ground.model.attemptDelete(id)
     const ref = await answered(process, process.db.delete({ id, rev }))
     if (ref !== undefined) await this.buried(process, id, ref.rev, rev)
-  }
-
-  /** Ends the conflicts of a document: the other leaves are deleted. */
-  async settle(process: Process, id: string): Promise<void> {
-    const { conflicts } = await this.read(process, id, { freshness: 'index' })
-    for (const rev of conflicts) await this.deleteRevision(process, { id, rev })
   }
 
   async getMany(process: Process, ids: readonly string[]): Promise<void> {

@@ -41,9 +41,10 @@ export async function finish(
   for (const machine of world.machines) {
     const process = required(machine)
     await world.check.opened(machine, process)
-    const { follower, transactor, evictor } = world.applicationOf(machine)
+    const { follower, transactor, evictor, pinner } = world.applicationOf(machine)
     await follower.check(process)
     await transactor.look(process)
+    await pinner.check(process, live)
     await evictor.check(process, live)
   }
 }

@@ -26,7 +26,7 @@ function anyFreshness(random: Random): ReadOptions {
   return { freshness, waitMs: random.pick([200, 2_000]) }
 }
 
-/** What an application may do, and how often of all. Resolve, pins and compaction go here. */
+/** What an application may do, and how often of all. Compaction goes here. */
 const operations: readonly (readonly [weight: number, name: string, Operation])[] = [
   [30, 'edit', (process, app, random, world) => app.edit(process, anId(world, random), anyFreshness(random))],
   [5, 'put new', (process, app, random, world) => app.put(process, app.draw(anId(world, random)))],
@@ -45,7 +45,10 @@ const operations: readonly (readonly [weight: number, name: string, Operation])[
     (process, app, random, world) =>
       app.evictor.evict(process, random.chance(0.6) ? world.ids : someIds(world, random)),
   ],
-  [5, 'settle', (process, app, random, world) => app.settle(process, anId(world, random))],
+  [2, 'pin', (process, app, random, world) => app.pinner.pin(process, someIds(world, random))],
+  [1, 'unpin', (process, app, random, world) => app.pinner.unpin(process, someIds(world, random))],
+  [6, 'resolve', (process, app, random, world) => app.resolver.resolve(process, anId(world, random))],
+  [3, 'settle', (process, app, random, world) => app.resolver.settle(process, anId(world, random))],
   [16, 'read', (process, app, random, world) => app.read(process, anId(world, random), anyFreshness(random))],
   [3, 'getMany', (process, app, random, world) => app.getMany(process, someIds(world, random))],
   [3, 'list', (process, app, random) => app.list(process, random.chance(0.2) ? 'fetch' : 'skip')],

@@ -5,6 +5,8 @@ const LEAST: Readonly<Record<string, number>> = {
   writes: 200,
   transactions: 20,
   'evicted bodies': 3,
+  'resolved conflicts': 2,
+  pins: 8,
   kill: 5,
   'power cut': 5,
   restarts: 2,

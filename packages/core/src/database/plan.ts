@@ -161,7 +161,9 @@ export class GroupPlan {
     const live = this.leaves(id).filter((leaf) => !leaf.deleted)
     const [winner, ...losers] = live
     if (winner === undefined || !sameLeaves(live, seen)) throw new ConflictError(id, this.leaves(id)[0]?.rev)
-    const same = body !== undefined && sameBody(winner, body)
+    // Of foreign leaves that share its rev none ends without it.
+    const isAlone = losers.every((loser) => loser.rev !== winner.rev)
+    const same = body !== undefined && isAlone && sameBody(winner, body)
     const rev = same ? winner.rev : deriveRev(winner.rev, body === undefined, body ?? {})
     const write = () => {
       if (!same) this.#write(id, rev, winner.rev, body === undefined, body ?? {})

@@ -204,6 +204,20 @@ test('foreign leaves that share a rev are told apart, and all of them end', asyn
   expect(await conflictsOf(db)).toEqual([])
 })
 
+test('of foreign leaves that share a rev, the one that a merge keeps as it is does not end with the others', async () => {
+  const db = await database()
+  const bodies = [{ n: 1 }, { n: 2 }]
+  const twins = bodies.map((body) =>
+    revision({ id: 'x', rev: '1-foreign', body, bodyHash: bodyHash(false, body) }),
+  )
+  await replicaOf(db).merge(twins, { whole: true })
+  const winner = await db.get('x')
+  const resolved = await db.resolve('x', () => ({ n: winner?.n as number }))
+  expect(resolved).toMatchObject({ n: winner?.n })
+  expect(await db.get('x')).toEqual(resolved)
+  expect(await conflictsOf(db)).toEqual([])
+})
+
 test('a forged revision of the highest generation pins nothing', async () => {
   const [db, other] = [await database(), await database()]
   const doc = await db.put({ id: 'x', n: 0 })

@@ -11,14 +11,15 @@ export async function evict(history: History): Promise<void> {
 }
 
 function evictionOf(history: History, wanted: ReadonlySet<string>): Answer {
-  const { source, db, model } = history
+  const { source, db, model, pins } = history
   if (db.mode === 'mirror') return refused('MYNAH_HOLDS_ALL')
-  const held = [...wanted].flatMap((id) => model.leaves(id).filter((leaf) => leaf.held && !leaf.deleted))
+  const free = [...wanted].filter((id) => !pins.has(id))
+  const held = free.flatMap((id) => model.leaves(id).filter((leaf) => leaf.held && !leaf.deleted))
   if (held.length === 0) return done(0)
   if (!source.attached || !source.reachable) return refused('MYNAH_UNCONFIRMED')
   const next = history.next()
   let count = 0
-  for (const id of wanted) count += next.evict(id, history.now, (leaf) => source.leaf(leaf) !== undefined)
-  history.synced()
+  for (const id of free) count += next.evict(id, history.now, (leaf) => source.leaf(leaf) !== undefined)
+  if (count > 0) history.synced()
   return done(count)
 }

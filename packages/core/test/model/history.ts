@@ -9,7 +9,7 @@ import { Source } from './source.js'
 
 /** Lines told before a difference. */
 const LINES = 30
-const WIDTH = 400
+const WIDTH = 200
 /** Far longer than any step takes. */
 const STEP_MS = 5_000
 
@@ -33,6 +33,8 @@ export class History {
   readonly remote = new Model()
   readonly source: Source
   readonly relaxed: boolean
+  /** Documents that are pinned. */
+  readonly pins = new Set<string>()
   readonly counts = new Map<string, number>()
   readonly #lines: string[] = []
 

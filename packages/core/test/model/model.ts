@@ -190,6 +190,23 @@ export class Model {
     this.#replace(leaf, { ...leaf, held: true, dropped: false })
   }
 
+  /** Puts a child of the winner in the place of all live leaves; the rev of it. */
+  resolve(id: string, body: Fields | undefined, at: number): string {
+    const before = this.seq
+    const [winner, ...losers] = this.leaves(id).filter(({ deleted }) => !deleted)
+    if (winner === undefined) throw new Error('nothing to resolve')
+    const stays = body !== undefined && hasBody(winner, body) && !losers.some(({ rev }) => rev === winner.rev)
+    const child = stays ? winner : nativeRevision(id, winner, body)
+    if (!stays) this.#record(child, at, true)
+    for (const loser of losers) {
+      // What ended one of two with the same rev ended both.
+      if (!this.leaves(id).some(({ rev, deleted }) => rev === loser.rev && !deleted)) continue
+      this.#record(nativeRevision(id, loser, undefined), at, true)
+    }
+    this.together(before)
+    return child.rev
+  }
+
   /** Drops the bodies of a document's live leaves that `may` go; gives how many. */
   evict(id: string, at: number, may: (leaf: Recorded) => boolean): number {
     const leaves = this.leaves(id).filter((leaf) => leaf.held && !leaf.deleted && may(leaf))

@@ -64,7 +64,8 @@ function fetched(history: History, id: string, leaf: Recorded | undefined): Foun
   return winner.held ? { ...about, asOf: new Date(now), doc: documentAt(winner) } : undefined
 }
 
-function keep(history: History, revisions: readonly Parameters<typeof recordOf>[0][]): void {
+/** The database takes what a read had fetched. */
+export function keep(history: History, revisions: readonly Parameters<typeof recordOf>[0][]): void {
   const model = history.next()
   for (const revision of revisions)
     model.merge(revision, recordOf(revision, { body: true }), {
@@ -97,7 +98,7 @@ function newestHeld(history: History, id: string): May {
 }
 
 /** Those that are no leaves any more, newest first. */
-function superseded({ model }: History, id: string): readonly Recorded[] {
+export function superseded({ model }: History, id: string): readonly Recorded[] {
   const leaves = new Set(model.leaves(id).map(keyOf))
   return model
     .recorded(id)

@@ -5,8 +5,10 @@ import { History, type Step } from './history.js'
 import { aborted, contact, counts, end, pass, reopen, seal, setMode, verify } from './life.js'
 import type { Parts } from './machine.js'
 import { pastOf, snapshot } from './pasts.js'
+import { pin, pinAndEnd } from './pinning.js'
 import { getMany, list, listFetching, read } from './reads.js'
 import { grow, missing, push } from './remote.js'
+import { conflicts, resolve, resolveAndEnd } from './resolving.js'
 import { update } from './single.js'
 import { transaction, transactionAndEnd, transactionRaced } from './transacting.js'
 import { write, writeAndEnd } from './writes.js'
@@ -20,6 +22,11 @@ const steps: readonly (readonly [weight: number, name: string, step: Step])[] = 
   [4, 'transaction, raced', transactionRaced],
   [4, 'transaction, and end', transactionAndEnd],
   [6, 'evict', evict],
+  [3, 'pin', pin],
+  [2, 'pin, and end', pinAndEnd],
+  [5, 'conflicts', conflicts],
+  [8, 'resolve', resolve],
+  [3, 'resolve, and end', resolveAndEnd],
   [14, 'the other replica writes', grow],
   [6, 'the other replica takes what is here', push],
   [3, 'ask what is missing', missing],

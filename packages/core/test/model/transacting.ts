@@ -113,7 +113,8 @@ export async function transactionRaced(history: History): Promise<void> {
   })
   history.same('how often a transaction ran', runs, rerun ? 2 : 1)
   history.same('what a transaction is told', found, (rerun ? again : first).answers)
-  history.become(plan(history, calls, between).after)
+  history.become(between)
+  history.become(again.after)
 }
 
 /** The process or the power ends under it: all of it is there, or nothing. */
