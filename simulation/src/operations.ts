@@ -47,7 +47,7 @@ const operations: readonly (readonly [weight: number, name: string, Operation])[
   ],
   [2, 'pin', (process, app, random, world) => app.pinner.pin(process, someIds(world, random))],
   [1, 'unpin', (process, app, random, world) => app.pinner.unpin(process, someIds(world, random))],
-  [6, 'resolve', (process, app, random, world) => app.resolver.resolve(process, anId(world, random))],
+  [6, 'resolve', (process, app, random, world) => app.resolver.resolveAny(process, anId(world, random))],
   [3, 'settle', (process, app, random, world) => app.resolver.settle(process, anId(world, random))],
   [16, 'read', (process, app, random, world) => app.read(process, anId(world, random), anyFreshness(random))],
   [3, 'getMany', (process, app, random, world) => app.getMany(process, someIds(world, random))],

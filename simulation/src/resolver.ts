@@ -16,6 +16,16 @@ export class Resolver {
     this.#random = ground.random.fork()
   }
 
+  /** One that the database lists, or what is given. */
+  async resolveAny(process: Process, id: string): Promise<void> {
+    const listed: string[] = []
+    for await (const conflict of process.db.conflicts()) {
+      if (!process.alive) return
+      listed.push(conflict.id)
+    }
+    await this.resolve(process, listed.length > 0 ? this.#random.pick(listed) : id)
+  }
+
   async resolve(process: Process, id: string): Promise<void> {
     const { model } = this.#ground
     let given: (Document & { readonly id: string }) | undefined

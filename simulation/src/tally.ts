@@ -5,7 +5,7 @@ const LEAST: Readonly<Record<string, number>> = {
   writes: 200,
   transactions: 20,
   'evicted bodies': 3,
-  'resolved conflicts': 2,
+  'resolved conflicts': 1,
   pins: 8,
   kill: 5,
   'power cut': 5,
