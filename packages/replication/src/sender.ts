@@ -46,6 +46,19 @@ async function shardOf(records: readonly LogRecord[], env: Env): Promise<Uint8Ar
   }
 }
 
+/** A record, or the leaves of a transaction: never in two requests. */
+type Part = readonly LogRecord[]
+
+/** As it travels: each but the last says that its transaction goes on. */
+function marked(part: Part): readonly LogRecord[] {
+  return part.map((record, at) => (at < part.length - 1 ? { ...record, continues: true } : record))
+}
+
+/** Text that is the same for the same leaf only: one of foreign revs that share a rev has its body's hash too. */
+function nameOf({ id, rev, bodyHash }: LeafRef): string {
+  return JSON.stringify([id, rev, bodyHash === undefined ? '' : String(bodyHash)])
+}
+
 /** Sends records to a mirror, in requests as large as it takes, and follows its history as the answers name it. */
 export class Sender {
   readonly #options: SenderOptions
@@ -106,23 +119,55 @@ export class Sender {
     return sent
   }
 
-  /** What of the records was taken is durable there. `whole` says that their paths are. */
+  /**
+   * What of the records was taken is durable there. `whole` says that their paths are. Leaves that were written in one
+   * transaction are sent in one request, also those of them that were not given, and taken or refused together.
+   */
   async send(records: readonly LogRecord[], whole: boolean, signal: AbortSignal): Promise<Sent> {
     const sent: Sent = { accepted: new Set(), refused: [] }
-    const { batchRecords } = this.#options.info.limits
-    const lengthMax = Math.max(1, Math.min(batchRecords, wireLimits.batchRecords))
-    for (let start = 0; start < records.length; start += lengthMax) {
-      add(sent, await this.#sendBatch(records.slice(start, start + lengthMax), whole, signal))
+    let batch: Part[] = []
+    let length = 0
+    for (const part of await this.#parts(records, whole)) {
+      if (length > 0 && length + part.length > this.#recordsMax) {
+        add(sent, await this.#sendBatch(batch, whole, signal))
+        batch = []
+        length = 0
+      }
+      batch.push(part)
+      length += part.length
     }
+    if (length > 0) add(sent, await this.#sendBatch(batch, whole, signal))
     return sent
   }
 
-  async #sendBatch(records: readonly LogRecord[], whole: boolean, signal: AbortSignal): Promise<Sent> {
-    const shard = await shardOf(records, this.#options.env)
-    const bytesMax = Math.min(this.#options.info.limits.requestBytes, wireLimits.requestBytes)
-    if (shard === undefined || shard.length > bytesMax) {
-      return this.#sendParts(records, shard?.length ?? 0, whole, signal)
+  get #recordsMax(): number {
+    return Math.max(1, Math.min(this.#options.info.limits.batchRecords, wireLimits.batchRecords))
+  }
+
+  /** The transactions to which the records belong, and the others one by one. */
+  async #parts(records: readonly LogRecord[], whole: boolean): Promise<readonly Part[]> {
+    const { replica } = this.#options
+    const given = new Map(records.map((record) => [nameOf(record), record]))
+    const parts: Part[] = []
+    for (const members of await replica.together(records)) {
+      const others = await replica.bodies(
+        members.filter((leaf) => !given.has(nameOf(leaf))),
+        { whole },
+      )
+      const found = new Map(others.map((record) => [nameOf(record), record]))
+      const part = members.flatMap((leaf) => given.get(nameOf(leaf)) ?? found.get(nameOf(leaf)) ?? [])
+      for (const leaf of part) given.delete(nameOf(leaf))
+      parts.push(part)
     }
+    for (const record of given.values()) parts.push([record])
+    return parts
+  }
+
+  async #sendBatch(parts: readonly Part[], whole: boolean, signal: AbortSignal): Promise<Sent> {
+    const records = parts.flatMap(marked)
+    const shard = records.length > this.#recordsMax ? undefined : await shardOf(records, this.#options.env)
+    const bytesMax = Math.min(this.#options.info.limits.requestBytes, wireLimits.requestBytes)
+    if (shard === undefined || shard.length > bytesMax) return this.#sendParts(parts, whole, signal)
     const answer = await this.#answered(shard, whole, signal)
     const accepted = new Set(records.map(({ id }) => id))
     const refused: Parked[] = []
@@ -140,21 +185,17 @@ export class Sender {
     return sent
   }
 
-  /** Halves a batch that is too long; a record that is too long alone is refused on the mirror's behalf. */
-  async #sendParts(
-    records: readonly LogRecord[],
-    shardBytes: number,
-    whole: boolean,
-    signal: AbortSignal,
-  ): Promise<Sent> {
-    const [first] = records
-    if (first !== undefined && records.length === 1) {
-      const reason = `${shardBytes} bytes are more than the mirror takes`
-      return { accepted: new Set(), refused: [this.#parked(first, 'MYNAH_REQUEST_TOO_LARGE', reason)] }
+  /** Halves a batch that is too long; a part that is too long alone is refused on the mirror's behalf. */
+  async #sendParts(parts: readonly Part[], whole: boolean, signal: AbortSignal): Promise<Sent> {
+    const [first] = parts
+    if (first !== undefined && parts.length === 1) {
+      const reason = `${first.length === 1 ? 'it is' : 'its transaction is'} more than the mirror takes at once`
+      const refused = first.map((record) => this.#parked(record, 'MYNAH_REQUEST_TOO_LARGE', reason))
+      return { accepted: new Set(), refused }
     }
-    const middle = records.length >> 1
-    const sent = await this.#sendBatch(records.slice(0, middle), whole, signal)
-    add(sent, await this.#sendBatch(records.slice(middle), whole, signal))
+    const middle = parts.length >> 1
+    const sent = await this.#sendBatch(parts.slice(0, middle), whole, signal)
+    add(sent, await this.#sendBatch(parts.slice(middle), whole, signal))
     return sent
   }
 

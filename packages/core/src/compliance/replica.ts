@@ -6,6 +6,7 @@ import { heldUnderChecks } from './replica-held-under.js'
 import { mergeChecks } from './replica-merge.js'
 import { placeChecks } from './replica-places.js'
 import { sumChecks } from './replica-sums.js'
+import { transactionChecks } from './replica-transactions.js'
 
 /** A new, empty database for one check. */
 export interface ReplicaSubject {
@@ -24,6 +25,7 @@ export function replicaCompliance(make: () => Promise<ReplicaSubject>): readonly
     ...heldUnderChecks,
     ...placeChecks,
     ...sumChecks,
+    ...transactionChecks,
   }
   return Object.entries(all).map(([name, check]) => ({
     name,

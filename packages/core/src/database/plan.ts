@@ -178,6 +178,21 @@ export class GroupPlan {
     return rev
   }
 
+  /** Keeps what `run` adds about these ids only where it gives true. */
+  wholly(ids: readonly string[], run: () => boolean): void {
+    const { length } = this.records
+    const superseded = this.#superseded.length
+    const entries = ids.map((id) => [id, this.#entries.get(id), this.#before.has(id)] as const)
+    if (run()) return
+    this.records.length = length
+    this.#superseded.length = superseded
+    for (const [id, entry, changed] of entries) {
+      if (entry === undefined) this.#entries.delete(id)
+      else this.#entries.set(id, entry)
+      if (!changed) this.#before.delete(id)
+    }
+  }
+
   /** What `run` adds is one transaction. */
   together<R>(run: () => R): R {
     const first = this.records.length

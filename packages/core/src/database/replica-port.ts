@@ -2,11 +2,12 @@ import { supersededOf } from '../changes/ancestry.js'
 import { changedDocuments, leafRecord } from '../changes/feed.js'
 import { holdsPosition, type Position, positionAt } from '../changes/positions.js'
 import { valueBytes } from '../codec/value-size.js'
-import { type Leaf, leafKey } from '../document/tree.js'
+import type { Leaf } from '../document/tree.js'
 import type { DocumentIndex } from '../index/document-index.js'
 import { boundsOf, type IdRange } from '../index/range.js'
 import type { IdPrint, RangePart, RangeSum } from '../index/range-sums.js'
 import type { LogRecord } from '../log/record.js'
+import { type StoredCheckpoint, storeCheckpoint, storedCheckpoint } from './checkpoints.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import { heldLeaves } from './held-leaves.js'
@@ -30,6 +31,7 @@ import type {
   Replica,
   ReplicationSettings,
 } from './replica.js'
+import { isLeaf, together } from './together.js'
 
 const PAGE_BYTES = 1024 * 1024
 /** Bytes of bodies past which the other leaves of a document are told as stubs. */
@@ -199,6 +201,10 @@ export class ReplicaPort implements Replica {
     return found
   }
 
+  together(leaves: readonly LeafRef[]): Promise<readonly (readonly LeafRef[])[]> {
+    return this.#keeper.use(() => together(this.#context, leaves))
+  }
+
   leaves(id: string): Promise<readonly LogRecord[]> {
     return this.#keeper.use(() => this.#leaves(id))
   }
@@ -245,7 +251,7 @@ export class ReplicaPort implements Replica {
   }
 
   async checkpoint(key: string, direction: 'push' | 'pull'): Promise<Checkpoint | undefined> {
-    const stored = await this.#note(key, direction)
+    const stored = await this.#stored(key, direction)
     const own = direction === 'push' ? stored?.checkpoint.source : stored?.checkpoint.target
     return own && this.holds(own) ? stored?.checkpoint : undefined
   }
@@ -256,18 +262,18 @@ export class ReplicaPort implements Replica {
     checkpoint: Checkpoint,
     parked?: readonly Parked[],
   ): Promise<void> {
-    const kept = parked ?? (await this.#note(key, direction))?.parked ?? []
-    const text = JSON.stringify({ checkpoint, parked: kept })
-    await this.#keeper.use(() => this.#context.index.setNote(noteName(key, direction), text))
+    const kept = parked ?? (await this.#stored(key, direction))?.parked ?? []
+    await this.#keeper.use(() =>
+      storeCheckpoint(this.#context.index, key, direction, { checkpoint, parked: kept }),
+    )
   }
 
   async parked(key: string): Promise<readonly Parked[]> {
-    return (await this.#note(key, 'push'))?.parked ?? []
+    return (await this.#stored(key, 'push'))?.parked ?? []
   }
 
-  async #note(key: string, direction: 'push' | 'pull'): Promise<StoredCheckpoint | undefined> {
-    const text = await this.#keeper.use(() => this.#context.index.note(noteName(key, direction)))
-    return text === undefined ? undefined : (JSON.parse(text) as StoredCheckpoint)
+  #stored(key: string, direction: 'push' | 'pull'): Promise<StoredCheckpoint | undefined> {
+    return this.#keeper.use(() => storedCheckpoint(this.#context.index, key, direction))
   }
 
   settings(): ReplicationSettings {
@@ -277,18 +283,4 @@ export class ReplicaPort implements Replica {
   async setSettings(replication: ReplicationSettings): Promise<void> {
     await this.#context.manifest.update(() => ({ replication }))
   }
-}
-
-interface StoredCheckpoint {
-  readonly checkpoint: Checkpoint
-  readonly parked: readonly Parked[]
-}
-
-function noteName(key: string, direction: 'push' | 'pull'): string {
-  return `checkpoint/${direction}/${key}`
-}
-
-function isLeaf(ref: LeafRef): (leaf: Leaf) => boolean {
-  const key = leafKey(ref)
-  return (leaf) => leafKey(leaf) === key
 }

@@ -172,7 +172,10 @@ export interface Replica {
   owedCount(): Promise<number>
   /** A mirror has told all that it knows: where damage left it open what there was, there is no doubt any more. */
   reconciled(): Promise<void>
-  /** Takes what is not known yet, as one commit. Resolves when all that was taken is durable. */
+  /**
+   * Takes what is not known yet, as one commit. Resolves when all that was taken is durable. From a peer, records that
+   * follow each other by `continues` are taken together or not at all: where one is refused or detached, so are all.
+   */
   merge(records: readonly LogRecord[], options?: MergeOptions): Promise<MergeReport>
   /** Those of the leaves whose bodies are held, with them; with whole paths when asked. */
   bodies(leaves: readonly LeafRef[], options?: { readonly whole?: boolean }): Promise<readonly LogRecord[]>
@@ -182,6 +185,11 @@ export interface Replica {
    * along as an ancestor. Nothing where a deletion that is not held comes first.
    */
   heldUnder(leaves: readonly LeafRef[]): Promise<HeldUnder>
+  /**
+   * The transactions of several records to which some of the leaves belong: of each, those of its leaves that still are
+   * leaves and are held. They are to be sent together.
+   */
+  together(leaves: readonly LeafRef[]): Promise<readonly (readonly LeafRef[])[]>
   /** All leaves of a document, the winner first, with whole paths, and bodies where held: of a huge one not all. */
   leaves(id: string): Promise<readonly LogRecord[]>
   /** Calls after each durable commit, with the new position; returns the way to stop. */

@@ -47,6 +47,16 @@ export const brokenReplicas: Readonly<Record<string, BrokenReplica>> = {
       },
     }),
   },
+  'it takes a part of a transaction': {
+    found: 'or nothing: where one is refused, so are all, and each tells why',
+    broken: (real) => ({
+      merge: (records, options) =>
+        real.merge(
+          records.map((record) => ({ ...record, continues: false })),
+          options,
+        ),
+    }),
+  },
   'its feed skips a document at the end of a page': {
     found: 'pages of any size tell the same',
     broken: (real) => ({
