@@ -58,6 +58,8 @@ export class EmbeddedDatabase implements Database {
   #announceClose: () => void = () => undefined
   readonly replica: Replica
   #closed: Promise<void> | undefined
+  readonly #reading = <R>(run: () => Promise<R>): Promise<R> =>
+    untilClosed(this.#context, this.#keeper.use(run))
 
   constructor(context: Context, housekeeping: Housekeeping) {
     this.#context = context
@@ -272,8 +274,7 @@ export class EmbeddedDatabase implements Database {
   }
 
   #ground() {
-    const reading = <R>(run: () => Promise<R>) => this.#reading(run)
-    return { context: this.#context, queue: this.#queue, reading }
+    return { context: this.#context, queue: this.#queue, reading: this.#reading }
   }
 
   #hot(id: string): Stored | undefined {
@@ -284,10 +285,6 @@ export class EmbeddedDatabase implements Database {
       if (error instanceof IndexCorruptError) return undefined
       throw error
     }
-  }
-
-  #reading<R>(run: () => Promise<R>): Promise<R> {
-    return untilClosed(this.#context, this.#keeper.use(run))
   }
 
   #requireOpen(): void {
