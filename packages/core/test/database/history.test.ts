@@ -6,11 +6,13 @@ import {
   type Database,
   type Document,
   DocumentInvalidError,
+  HistoryGoneError,
   open,
   RecordLostError,
   UnreachableError,
   type Version,
 } from '../../src/index.js'
+import { Manifest } from '../../src/log/manifest.js'
 import { type BodySource, type LogRecord, replicaOf } from '../../src/replica.js'
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -397,5 +399,23 @@ test('records lost together with the index: no state is told from there on, unti
   await expect(db.at({ seq: (await db.stats()).seq })).rejects.toThrow(RecordLostError)
   const later = await db.put({ id: 'd1', later: true }, { overwrite: true })
   expect(await (await db.at({ seq: (await db.stats()).seq })).get('d1')).toEqual(later)
+  await db.close()
+})
+
+test('what lies before the point up to which history was dropped is a HistoryGoneError', async () => {
+  const { disk, start } = machine()
+  let db = await start()
+  const first = await db.put({ id: 'a', n: 1 })
+  const second = await db.put({ ...first, n: 2 })
+  await db.put({ id: 'b', n: 1 })
+  await db.close()
+  const manifest = await Manifest.load(disk.storage())
+  await manifest!.update(() => ({ historySince: 2 }))
+  db = await start()
+  const gone = db.at({ seq: 1 })
+  await expect(gone).rejects.toThrow(HistoryGoneError)
+  await expect(gone).rejects.toMatchObject({ code: 'MYNAH_HISTORY_GONE', since: 2 })
+  await expect(db.at({ time: new Date(0) })).rejects.toThrow(HistoryGoneError)
+  expect(await (await db.at({ seq: 2 })).get('a')).toEqual(second)
   await db.close()
 })
