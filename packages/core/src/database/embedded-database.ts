@@ -205,13 +205,8 @@ export class EmbeddedDatabase implements Database {
   ): AsyncGenerator<Version<T>> {
     this.#requireOpen()
     acceptId(id)
-    for await (const version of scanUntilClosed(
-      this.#context,
-      this.#keeper.scan(() => versionsOf(this.#context, id, options.signal)),
-    )) {
-      yield version as Version<T>
-      this.#requireOpen()
-    }
+    const versions = this.#keeper.scan(() => versionsOf(this.#context, id, options.signal))
+    yield* scanUntilClosed(this.#context, versions as AsyncGenerator<Version<T>>)
   }
 
   async at(moment: Moment): Promise<Snapshot> {

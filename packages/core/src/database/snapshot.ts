@@ -1,6 +1,6 @@
 import { readable } from '../changes/ancestry.js'
 import { acceptId } from '../document/validate.js'
-import { UnreachableError } from '../errors.js'
+import { ClosedError, UnreachableError } from '../errors.js'
 import { assemble } from './assemble.js'
 import type { Context } from './context.js'
 import type { Document, Snapshot, Stored, Version } from './documents.js'
@@ -86,6 +86,7 @@ export async function* versionsOf(
   const places = await placesOf(context, id)
   for (const place of places) {
     signal?.throwIfAborted()
+    if (context.closing) throw new ClosedError()
     if (isToldAnew(place, places)) continue
     const told = await toldAt(context, place)
     if (told === undefined) {
