@@ -260,7 +260,6 @@ export class EmbeddedDatabase implements Database {
     this.#news.tell()
     await this.#keeper.close()
     await this.#queue.close()
-    await this.#context.pins.close()
     await this.#housekeeping.close()
   }
 

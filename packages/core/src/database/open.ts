@@ -258,6 +258,7 @@ function housekeeping(context: Context, home: IndexHome, storage: Storage, lock:
     home,
     async close() {
       const ends = [
+        () => context.pins.close(),
         () => (context.readOnly ? context.index.abandon() : context.index.close()),
         () => context.log.close(),
         () => storage.close(),
