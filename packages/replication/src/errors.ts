@@ -51,7 +51,11 @@ export class MirrorUnreachableError extends MynahError {
 /** The database at this address is replicated with already, by another address: it is one mirror, and counts once. */
 export class SameMirrorError extends MynahError {
   override readonly name = 'SameMirrorError'
-  constructor(readonly mirror: string) {
+  constructor(
+    readonly mirror: string,
+    /** The database's id. */
+    readonly database: string,
+  ) {
     super('MYNAH_MIRROR_SAME', `${mirror} leads to a database that another address leads to as well`)
   }
 }

@@ -16,6 +16,13 @@ const WELL_MS_MAX = 3_600_000
 /** How much of a new measurement goes into the latency. */
 const NEW_SHARE = 0.3
 
+/** A mirror that lacked so many bodies was offered all that was held here up to a seq. */
+export interface Offered {
+  readonly databaseId: string
+  readonly owes: number
+  readonly seq: number
+}
+
 /** What is known of one mirror while the replication runs, across its sessions. */
 export class Mirror {
   readonly address: string
@@ -44,6 +51,8 @@ export class Mirror {
   error: Error | undefined
   /** Leaves that are owed here and that it did not have either when it was last asked; undefined before. */
   owed: number | undefined
+  /** What it was offered last, of what it lacked. */
+  offered: Offered | undefined
   /** When the mirror last confirmed that the index is up to date, on the wall clock. */
   upToDateAtMs: number | undefined
   /** The pull key that the progress is of. */

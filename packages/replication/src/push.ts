@@ -76,6 +76,22 @@ export class Push {
     onPushed(0)
   }
 
+  /**
+   * Sends what the mirror lacks of a page of all that is held here; gives where the next page begins, undefined at the end.
+   * What it has refused is left out.
+   */
+  async offer(since: number, signal: AbortSignal): Promise<number | undefined> {
+    const { replica, progress } = this.#options
+    const page = await replica.feed({ since, bodies: true, whole: true, bytes: PAGE_BYTES, signal })
+    const refused = new Set(progress.parked.map(({ id, rev }) => `${rev} ${id}`))
+    const held = page.records.filter(
+      ({ kind, id, rev }) => kind === 'revision' && !refused.has(`${rev} ${id}`),
+    )
+    const lacking = await this.#sender.missing(held, signal)
+    await this.#settle(await this.#sender.send(lacking, true, signal))
+    return page.more ? page.position.seq : undefined
+  }
+
   async #sendPage({ records, position }: FeedPage, since: number, signal: AbortSignal): Promise<Sent> {
     const { replica, progress } = this.#options
     const held = records.filter(({ kind }) => kind === 'revision')

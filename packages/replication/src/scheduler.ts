@@ -137,6 +137,7 @@ export class Scheduler {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
     if (error instanceof SameMirrorError) {
       mirror.state = 'waiting'
+      mirror.isSame(error.database)
       mirror.retryAtMs = env.monotonicMs() + SAME_RETRY_MS
       onSame()
     } else {

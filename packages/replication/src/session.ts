@@ -1,9 +1,11 @@
 import type { Env, MynahError } from '@mynah/core'
 import type { MergeReport, Parked, Position, Replica } from '@mynah/core/replica'
+import { deferred, unlessAborted } from './deferred.js'
 import { Demand } from './demand.js'
 import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError, SameMirrorError } from './errors.js'
 import type { Mirror } from './mirror.js'
 import type { MirrorClient } from './mirror-client.js'
+import { Offer } from './offer.js'
 import { Owed } from './owed.js'
 import type { Progress } from './progress.js'
 import type { DatabaseInfo } from './protocol/messages.js'
@@ -69,13 +71,14 @@ export interface SessionOptions {
  *                aborted (pause, close, mirror removed)   the same
  *
  * With an empty scope there is no pull, but the mirror is asked whether its history is still the same. While it is live,
- * what is owed is fetched, a little at a time.
+ * what is owed is fetched, a little at a time, and offered what the mirror owes.
  */
 export class Session {
   readonly #options: SessionOptions
   readonly #pushes = new Demand()
   readonly #pulls = new Demand()
   readonly #over = new AbortController()
+  readonly #live = deferred<void>()
   #push: Push | undefined
 
   constructor(options: SessionOptions) {
@@ -132,8 +135,12 @@ export class Session {
     this.#push = push
     this.#enter('catching-up')
     const stop = replica.onCommit(() => void this.#pushes.ask())
-    const tasks: Promise<never>[] = [this.#serve(this.#pushes, push, signal)]
-    if (!pushesOnly(scope)) tasks.push(this.#serve(this.#pulls, this.#pullOf(progress), signal))
+    const offer = new Offer({ ...this.#options, info, push })
+    const pull = this.#pullOf(progress)
+    const pushes = () => push.run(signal).then(() => offer.page(signal))
+    const pulls = () => this.#afterPush(pull.run(signal), signal)
+    const tasks = [this.#serve(this.#pushes, pushes, signal), this.#offer(offer, signal)]
+    if (!pushesOnly(scope)) tasks.push(this.#serve(this.#pulls, pulls, signal))
     tasks.push(this.#afterPush(this.#watch(push, progress, signal), signal))
     tasks.push(this.#catchUp(signal))
     observer.onConnected()
@@ -150,11 +157,16 @@ export class Session {
     }
   }
 
-  #serve(demand: Demand, work: Push | Pull, signal: AbortSignal): Promise<never> {
+  /** Once it is live. */
+  async #offer(offer: Offer, signal: AbortSignal): Promise<never> {
+    await unlessAborted(this.#live.promise, signal)
+    return offer.serve(() => this.#pushes.ask(), signal)
+  }
+
+  #serve(demand: Demand, run: () => Promise<void>, signal: AbortSignal): Promise<never> {
     return demand.serve(async () => {
       this.#options.observer.onStatus()
-      const run = work.run(signal)
-      await (work instanceof Pull ? this.#afterPush(run, signal) : run)
+      await run()
       this.#options.observer.onStatus()
     }, signal)
   }
@@ -183,10 +195,7 @@ export class Session {
       if (info.id === replica.id) {
         throw new MirrorAnswerError(mirror.address, 200, 'it is this very database, or a copy of its files')
       }
-      if (!observer.claim(info.id)) {
-        mirror.isSame(info.id)
-        throw new SameMirrorError(mirror.address)
-      }
+      if (!observer.claim(info.id)) throw new SameMirrorError(mirror.address, info.id)
       if (info.id !== mirror.progress?.databaseId) {
         await mirror.load(replica, info.id, scope)
       } else if (!mirror.progress.forget(info.holds ?? [])) {
@@ -216,6 +225,7 @@ export class Session {
     mirror.backoff.succeed()
     mirror.error = undefined
     this.#enter('live')
+    this.#live.resolve()
     return new Owed({ ...this.#options, onCounted: () => observer.onStatus() }).serve(signal)
   }
 

@@ -23,6 +23,8 @@ export interface DatabaseInfo {
   readonly position: Position
   /** Live documents. */
   readonly documents: number
+  /** Leaves that a mirror knows and does not hold; absent where that is not asked of it: in mode peer. */
+  readonly owes?: number
   readonly limits: { readonly requestBytes: number; readonly batchRecords: number }
   /** For each position asked about, whether it lies in this database's history. */
   readonly holds?: readonly boolean[]
@@ -77,6 +79,7 @@ export function decodeInfo(text: string): DatabaseInfo {
     protocol: protocolVersion,
     position: shape.position(message.position),
     documents: shape.count(message.documents),
+    ...(message.owes === undefined ? {} : { owes: shape.count(message.owes) }),
     limits: {
       requestBytes: shape.count(limits.requestBytes),
       batchRecords: shape.count(limits.batchRecords),

@@ -15,6 +15,7 @@ export function answerInfo({ query }: RequestParts): Answer {
   const asked = queryPositions(query, 'holds', wireLimits.holds)
   return async ({ name, database, replica }) => {
     const documents = await database.count()
+    const owes = replica.mode === 'mirror' ? await replica.owedCount() : undefined
     return jsonAnswer(
       encodeInfo({
         name,
@@ -23,6 +24,7 @@ export function answerInfo({ query }: RequestParts): Answer {
         protocol: protocolVersion,
         position: replica.position(),
         documents,
+        ...(owes === undefined ? {} : { owes }),
         limits: { requestBytes: wireLimits.requestBytes, batchRecords: wireLimits.batchRecords },
         ...(asked === undefined ? {} : { holds: asked.map((position) => replica.holds(position)) }),
       }),

@@ -1,0 +1,72 @@
+import { replicaOf } from '@mynah/core/replica'
+import type { Transport } from '@mynah/replication'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ManualEnv, rounds, until } from './manual-env.js'
+import { address, type MemoryMirror } from './memory-mirror.js'
+import { count, isQuiet, Rig } from './rig.js'
+
+let rig: Rig
+beforeEach(() => {
+  rig = new Rig()
+})
+afterEach(() => rig[Symbol.asyncDispose]())
+
+function ways(mirrors: Readonly<Record<string, MemoryMirror>>): Transport {
+  const to = (url: string) => mirrors[new URL(url).pathname.split('/')[2]!]!
+  return {
+    request: (request) => to(request.url).request(request),
+    stream: (request) => to(request.url).stream(request),
+    close: async () => undefined,
+  }
+}
+
+test('a body that was read after the push had passed its stub comes to the mirror that owes it', async () => {
+  const [first, second] = [await rig.mirror(), await rig.mirror()]
+  await first.database.putMany([{ id: 'read' }, { id: 'unread' }])
+  const stubs = await first.replica.feed({ since: 0, bodies: false })
+  await second.replica.merge(stubs.records, { from: 'mirror' })
+  expect(await second.database.stats()).toMatchObject({ notHeld: 2 })
+
+  const db = await rig.database()
+  const env = new ManualEnv()
+  const transport = ways({ first, second })
+  const mirrors = [address('first'), address('second')]
+  const replication = await rig.replicate(db, first, { env, transport, mirrors })
+  await until(() => isQuiet(replication))
+  await db.put({ id: 'own' })
+  await replication.synced({ mirrors: 2 })
+  expect(await second.database.stats()).toMatchObject({ documents: 3, notHeld: 2 })
+  await env.advance(31_000)
+  await until(() => second.streams === 0)
+
+  expect(await db.get('read')).toMatchObject({ id: 'read' })
+  first.fault = () => 'refuse'
+  first.cut()
+  await until(() => replication.mirrors()[1]!.state === 'live')
+  while ((await second.database.stats()).notHeld > 1) await rounds(1)
+  expect(await second.database.get('read')).toMatchObject({ id: 'read' })
+  expect((await replicaOf(db).leaves('unread'))[0]).toMatchObject({ kind: 'stub' })
+
+  // It owes the other still, which is not here: while nothing else changes nothing is asked again, but once for the new count.
+  const again = async () => {
+    const asked = count(second, 'POST /records/missing')
+    const greeted = count(second, 'GET ')
+    second.cut()
+    while (count(second, 'GET ') === greeted || replication.mirrors()[1]!.state !== 'live')
+      await env.advance(100)
+    await rounds()
+    return count(second, 'POST /records/missing') - asked
+  }
+  expect(await again()).toBe(1)
+  expect(await again()).toBe(0)
+  // The peer comes to hold it in a live session, by another way.
+  await replicaOf(db).merge(await first.replica.leaves('unread'), { whole: true })
+  await env.advance(30_000)
+  second.beat()
+  for (let passedMs = 0; passedMs < 400_000; passedMs += 10_000) {
+    await env.advance(10_000)
+    second.beat()
+    await rounds(5)
+  }
+  expect(await second.database.stats()).toMatchObject({ notHeld: 0 })
+})
