@@ -1,4 +1,5 @@
 export type { Fields, Scalar, Value } from './codec/value.js'
+export type { CompactOptions, CompactReport } from './database/compaction.js'
 export type { Conflict, ResolveOptions } from './database/conflicts.js'
 export type { Database } from './database/database.js'
 export type {

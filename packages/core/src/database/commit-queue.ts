@@ -1,6 +1,7 @@
 import type { GatheredKnowledge } from '../changes/ancestry.js'
 import { ClosedError, IndexCorruptError } from '../errors.js'
-import type { DocumentIndex, IndexCommit } from '../index/document-index.js'
+import type { DocumentIndex } from '../index/document-index.js'
+import type { IndexCommit } from '../index/index-commit.js'
 import { printsOf } from '../index/root.js'
 import type { Print } from '../index/tally.js'
 import type { Context } from './context.js'

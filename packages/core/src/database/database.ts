@@ -1,3 +1,4 @@
+import type { CompactOptions, CompactReport } from './compaction.js'
 import type { Conflict, ResolveOptions } from './conflicts.js'
 import type { Document, Documents, Input, Moment, REMOVE, Snapshot, Stored, Version } from './documents.js'
 import type { Stats } from './stats.js'
@@ -70,6 +71,13 @@ export interface Database extends Documents, AsyncDisposable {
   unpin(ids: Iterable<string>): Promise<void>
   /** Compresses all that is not yet in shards. Sealing goes on by itself in the background; this finishes it. */
   seal(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /**
+   * Seals all, then gives back the room of what nobody needs: bodies of superseded and of evicted revisions, and most of
+   * their records; the history of documents goes with them. Goes on beside reads and writes, also by itself when more
+   * than half of what is sealed is dead. Needs room for what it writes before the old may go: some 16 MiB, and the size of
+   * the index. @throws ReadOnlyError, StorageError; DiskFullError: what was done until then stays, and nothing is lost
+   */
+  compact(options?: CompactOptions): Promise<CompactReport>
   /** Reads and checks every byte. With `repair`, an index that does not agree is rebuilt from the log. */
   verify(options?: VerifyOptions): Promise<VerifyReport>
   stats(): Promise<Stats>

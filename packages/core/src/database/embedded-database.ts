@@ -1,11 +1,10 @@
 import { acceptId } from '../document/validate.js'
 import { ClosedError, IndexCorruptError, ReadOnlyError } from '../errors.js'
 import { watchChanges } from './change-stream.js'
-import { CommitNews } from './commit-news.js'
-import { CommitQueue } from './commit-queue.js'
+import type { CommitQueue } from './commit-queue.js'
+import type { Compaction, CompactOptions, CompactReport } from './compaction.js'
 import { type Conflict, listConflicts, type ResolveOptions, resolveConflict } from './conflicts.js'
 import type { Context } from './context.js'
-import { DamageWatch } from './damage-watch.js'
 import type { Database } from './database.js'
 import type {
   Change,
@@ -24,10 +23,11 @@ import type {
   Stored,
   Version,
 } from './documents.js'
+import { type Engine, engineOf } from './engine.js'
 import type { Evictor } from './evict.js'
 import { evictorOf } from './held-budget.js'
 import type { Housekeeping } from './housekeeping.js'
-import { IndexKeeper } from './index-keeper.js'
+import type { IndexKeeper } from './index-keeper.js'
 import { listDocuments } from './list.js'
 import { mergeRecords } from './merge.js'
 import { seqOf } from './moment.js'
@@ -50,11 +50,11 @@ export class EmbeddedDatabase implements Database {
   readonly #housekeeping: Housekeeping
   readonly #queue: CommitQueue
   readonly #keeper: IndexKeeper
-  readonly #damage: DamageWatch
+  readonly #engine: Engine
+  readonly #compaction: Compaction
   readonly #reader: Reader
   readonly #writer: Writer
   readonly #evictor: Evictor
-  readonly #news: CommitNews
   #announceClose: () => void = () => undefined
   readonly replica: Replica
   #closed: Promise<void> | undefined
@@ -64,28 +64,19 @@ export class EmbeddedDatabase implements Database {
   constructor(context: Context, housekeeping: Housekeeping) {
     this.#context = context
     this.#housekeeping = housekeeping
-    this.#news = new CommitNews(context, () => {
-      const { index } = context
-      // What could not be written stays in RAM and in the log, and is tried again with the next flush.
-      void this.#keeper.use(() => index.flush()).catch(() => undefined)
-    })
-    this.#queue = new CommitQueue(
-      context,
-      () => this.#news.committed(),
-      (index) => this.#keeper.mended(index),
-    )
-    this.#keeper = new IndexKeeper(context, housekeeping.home, this.#queue)
-    this.#damage = new DamageWatch(context, this.#queue, () => this.#news.tell())
+    const engine = engineOf(context, housekeeping.home)
+    ;({ queue: this.#queue, keeper: this.#keeper, compaction: this.#compaction } = engine)
+    this.#engine = engine
     this.#reader = new Reader(context, (records) =>
       mergeRecords(context, this.#queue, records, { whole: true }),
     )
     this.#writer = new Writer(context, this.#queue, this.#reader)
     this.#evictor = evictorOf(context, this.#queue, this.#keeper)
-    context.pins.onListed(() => this.#news.tell())
+    context.pins.onListed(() => this.#engine.news.tell())
     const closed = new Promise<void>((resolve) => {
       this.#announceClose = resolve
     })
-    this.replica = new ReplicaPort(context, this.#queue, this.#keeper, this.#news.listeners, closed)
+    this.replica = new ReplicaPort(context, this.#queue, this.#keeper, this.#engine.news.listeners, closed)
   }
 
   get id(): string {
@@ -235,18 +226,25 @@ export class EmbeddedDatabase implements Database {
     await this.#context.log.seal(options)
   }
 
+  async compact(options: CompactOptions = {}): Promise<CompactReport> {
+    this.#requireWritable()
+    return untilClosed(this.#context, this.#compaction.compact(options))
+  }
+
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#requireOpen()
     return untilClosed(
       this.#context,
-      verify(this.#context, this.#keeper, () => this.#damage.settle(), options),
+      verify(this.#context, this.#keeper, () => this.#engine.damage.settle(), options),
     )
   }
 
   async stats(): Promise<Stats> {
     this.#requireOpen()
     const indexBytes = await this.#housekeeping.home.bytes(this.#context.manifest.data.index)
-    return this.#reading(() => statsOf(this.#context, indexBytes, this.#keeper.progress))
+    return this.#reading(() =>
+      statsOf(this.#context, indexBytes, this.#compaction.deadBytes, this.#keeper.progress),
+    )
   }
 
   close(): Promise<void> {
@@ -257,7 +255,8 @@ export class EmbeddedDatabase implements Database {
   async #close(): Promise<void> {
     this.#context.closing = true
     this.#announceClose()
-    this.#news.tell()
+    this.#engine.news.tell()
+    await this.#compaction.close()
     await this.#keeper.close()
     await this.#queue.close()
     await this.#housekeeping.close()

@@ -132,7 +132,7 @@ export class IndexKeeper {
     }
     try {
       // What turns out lost while an index is built may be in it as held: then it is built again.
-      while (!(await this.#build(signal, onProgress)));
+      while (!(await this.#context.log.compactor.exclusively(() => this.#build(signal, onProgress))));
       this.#failure = undefined
     } catch (error) {
       if (!signal.aborted) this.#failure = { error, atMs: this.#context.env.monotonicMs() }

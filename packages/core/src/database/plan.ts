@@ -4,8 +4,8 @@ import type { Fields } from '../codec/value.js'
 import { bodyHash, deriveRev } from '../document/revision.js'
 import { applyRecord, type Leaf, leafKey, planMerge } from '../document/tree.js'
 import { ConflictError, RevisionRefusedError } from '../errors.js'
-import type { IndexCommit } from '../index/document-index.js'
 import type { Entry } from '../index/entry.js'
+import type { IndexCommit } from '../index/index-commit.js'
 import type { EntryChange } from '../index/root.js'
 import { limits } from '../limits.js'
 import type { LogRecord, Sequenced } from '../log/record.js'
@@ -38,6 +38,8 @@ export class GroupPlan {
   readonly #before = new Map<string, Entry | undefined>()
   #latest = Number.NEGATIVE_INFINITY
   readonly #superseded: { id: string; leaf: Leaf; until: number }[] = []
+  /** Where bodies are that no leaf has any more. */
+  readonly #dead: number[] = []
 
   /** `entries` holds those of every id that is planned, and is changed as the plan grows. */
   constructor(options: { origin: string; at: number; firstSeq: number; entries: Map<string, Entry> }) {
@@ -206,7 +208,8 @@ export class GroupPlan {
   commit(): IndexCommit {
     const changes: EntryChange[] = []
     for (const [id, before] of this.#before) changes.push({ id, before, after: this.#entries.get(id)! })
-    return { changes, superseded: this.#superseded, seq: this.lastSeq, latest: this.#latest }
+    const [superseded, dead] = [this.#superseded, this.#dead]
+    return { changes, superseded, dead, seq: this.lastSeq, latest: this.#latest }
   }
 
   /** A revision of our own; one that gives a leaf that is known its body, where `supplied` is that leaf. */
@@ -246,7 +249,11 @@ export class GroupPlan {
     if (!this.#before.has(record.id)) this.#before.set(record.id, before)
     const { leaves, superseded } = applyRecord(before?.leaves ?? [], seq, record)
     this.#entries.set(record.id, { leaves })
-    for (const leaf of superseded) this.#superseded.push({ id: record.id, leaf, until: seq })
+    for (const leaf of superseded) {
+      this.#superseded.push({ id: record.id, leaf, until: seq })
+      if (leaf.bodySeq !== 0) this.#dead.push(leaf.bodySeq)
+    }
+    if (record.supplies && before) this.#dead.push(...givenUp(before.leaves, leaves))
     if (before === undefined || before.leaves.length === superseded.length) return
     // A leaf that this record tells of anew was known from its old place on.
     for (const leaf of before.leaves) {
@@ -261,6 +268,12 @@ export class GroupPlan {
     for (const { seq, record } of records) plan.#follow(seq, record)
     return { ...plan.commit(), seq: records.at(-1)?.seq ?? 0 }
   }
+}
+
+/** Bodies that leaves had before they were evicted, or supplied once more. */
+function givenUp(before: readonly Leaf[], after: readonly Leaf[]): readonly number[] {
+  const held = new Set(after.map(({ bodySeq }) => bodySeq))
+  return before.map(({ bodySeq }) => bodySeq).filter((seq) => seq !== 0 && !held.has(seq))
 }
 
 /** Whether a live leaf has this body: told from its digest alone. */

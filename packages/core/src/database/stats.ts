@@ -39,11 +39,16 @@ export interface Stats extends LogStats {
   /** Bytes of the index on disk, and of all files together. */
   readonly indexBytes: number
   readonly diskBytes: number
+  /** About how many of `sealedBytes` are of bodies that compaction would drop. */
+  readonly deadBytes: number
+  /** Superseded revisions at or above this seq are all there; 0 when none was ever dropped. */
+  readonly historySince: number
 }
 
 export async function statsOf(
   context: Context,
   indexBytes: number,
+  deadBytes: number,
   rebuilding: IndexProgress | undefined,
 ): Promise<Stats> {
   const { ids, documents, conflicts, notHeld, sum } = context.index.root
@@ -65,5 +70,7 @@ export async function statsOf(
     rebuilding,
     indexBytes,
     diskBytes: log.diskBytes + indexBytes,
+    deadBytes,
+    historySince: context.manifest.data.historySince,
   }
 }

@@ -1,8 +1,18 @@
 import { ByteWriter } from '../bytes/byte-writer.js'
 import { crc32 } from '../bytes/hash.js'
 import type { Env } from '../env/env.js'
+import { encodeDead } from './dead.js'
 import { writeEntry, writeHistory } from './entry.js'
-import { markKey, noteKey, pageKey, rootKey, writeEntryKey, writeHistoryKey } from './keys.js'
+import {
+  deadKey,
+  historyKey,
+  markKey,
+  noteKey,
+  pageKey,
+  rootKey,
+  writeEntryKey,
+  writeHistoryKey,
+} from './keys.js'
 import type { DerivedStore } from './level.js'
 import { encodeMark } from './marks.js'
 import type { Overlay } from './overlay.js'
@@ -18,13 +28,15 @@ export interface Batch {
   readonly overlay: Overlay
   /** Pages that changed, by the ids at which they begin, as they are with this overlay. */
   readonly pages: ReadonlyMap<string, Uint8Array>
+  /** Buckets of dead bodies that changed, with their counts. */
+  readonly dead: ReadonlyMap<number, number>
   readonly salt: Uint8Array
   readonly note: readonly [name: string, text: string] | undefined
 }
 
 /** Writes a batch with `sync`. */
 export async function writeBatch(store: DerivedStore, env: Env, batch: Batch): Promise<void> {
-  const { overlay, pages, salt, note } = batch
+  const { overlay, pages, dead, salt, note } = batch
   const operations = new Operations(store)
   for (const [id, entry] of overlay.entries) {
     operations.begin()
@@ -33,6 +45,8 @@ export async function writeBatch(store: DerivedStore, env: Env, batch: Batch): P
     writeEntry(operations.rows, entry)
     if (operations.put() % SLICE === 0) await env.yield()
   }
+  for (const [id, seqs] of overlay.forgotten)
+    for (const seq of seqs) if (operations.del(historyKey(id, seq)) % SLICE === 0) await env.yield()
   for (const [id, rows] of overlay.history) {
     for (const row of rows) {
       operations.begin()
@@ -44,6 +58,9 @@ export async function writeBatch(store: DerivedStore, env: Env, batch: Batch): P
   }
   for (const [first, page] of pages)
     if (operations.putRow(pageKey(first), page) % SLICE === 0) await env.yield()
+  for (const [bucket, bodies] of dead)
+    if (bodies === 0) operations.del(deadKey(bucket))
+    else operations.putRow(deadKey(bucket), encodeDead(bodies))
   if (note) operations.putRow(noteKey(note[0]), new TextEncoder().encode(note[1]))
   const { since, latest, root } = overlay
   const mark = { seq: root.seq, since, latest }
@@ -93,6 +110,12 @@ class Operations {
     this.beginValue()
     this.rows.raw(value)
     return this.put()
+  }
+
+  del(key: Uint8Array): number {
+    this.#batch.del(key)
+    this.#count += 1
+    return this.#count
   }
 
   async write(): Promise<void> {

@@ -3,17 +3,18 @@ import type { Env } from '../env/env.js'
 import { MynahError, storageError } from '../errors.js'
 import { writeBatch } from './batch.js'
 import { parseValue } from './checksum.js'
-import { decodeEntry, type Entry } from './entry.js'
+import { DeadBodies } from './dead.js'
+import { decodeEntry, type Entry, type HistoryRow } from './entry.js'
 import { Gaps } from './gaps.js'
-import { readHistory } from './history.js'
+import { type HistoryBounds, readHistory } from './history.js'
 import { IdleTidy } from './idle-tidy.js'
-import type { DocumentIndexOptions, IndexCommit } from './index-commit.js'
+import type { Compacted, DocumentIndexOptions, IndexCommit } from './index-commit.js'
 import { entryKey, rootKey } from './keys.js'
 import type { DerivedStore } from './level.js'
 import { type Mark, readMarks } from './marks.js'
 import { firstId, mergedScan } from './merged-scan.js'
 import { readNote, writeNote } from './notes.js'
-import { type HistoryRow, Overlay } from './overlay.js'
+import { Overlay } from './overlay.js'
 import { encodePage } from './page.js'
 import { loadPages } from './page-load.js'
 import type { PageTable } from './page-table.js'
@@ -22,13 +23,11 @@ import { type Bounds, boundsOf, type IdRange } from './range.js'
 import { type PageSum, type RangeSum, RangeSums } from './range-sums.js'
 import { recount } from './recount.js'
 import { decodeRoot, emptyRoot, nextRoot, printsOf, type Root } from './root.js'
+import { shrinkLevel } from './shrink.js'
 import type { Print } from './tally.js'
-
-export type { DocumentIndexOptions, IndexCommit } from './index-commit.js'
 
 /** Entries gathered before they are written to the store; a replay after a crash is about as long. */
 const FLUSH_ENTRIES = 2_048
-
 /**
  * The index: id → leaves, kept in a `DerivedStore` behind an overlay in RAM. It follows the log and never leads:
  * each batch covers fsynced records only, is written with `sync`, and carries its own watermark.
@@ -50,20 +49,19 @@ export class DocumentIndex {
   /** Parts of ranges, and the fingerprints in them. */
   readonly sums: RangeSums
   readonly #gaps = new Gaps()
+  readonly dead: DeadBodies
   readonly #tidy: IdleTidy
 
-  private constructor(options: DocumentIndexOptions, root: Root, pages: PageTable) {
+  private constructor(options: DocumentIndexOptions, root: Root, pages: PageTable, dead: DeadBodies) {
     this.#store = options.store
     this.#env = options.env
     this.#stamp = options.stamp
     this.#whenSynced = options.whenSynced
     this.#overlay = Overlay.upon(root)
     this.#pages = pages
-    this.sums = new RangeSums(
-      pages,
-      (bounds, reverse) => this.#scan(bounds, reverse),
-      (bounds) => firstId(this.#store, this.#overlays, bounds),
-    )
+    this.dead = dead
+    const first = (bounds: Bounds) => firstId(this.#store, this.#overlays, bounds)
+    this.sums = new RangeSums(pages, (bounds, reverse) => this.#scan(bounds, reverse), first)
     this.#tidy = new IdleTidy(options.env, this.sums, () => this.#version)
     this.#cache = new LRUCache({
       maxSize: Math.max(1, options.cacheBytes),
@@ -77,7 +75,8 @@ export class DocumentIndex {
     const bytes = await store.get(rootKey)
     const stored =
       bytes === undefined ? { root: emptyRoot, salt: undefined } : parseValue(rootKey, bytes, decodeRoot)
-    const index = new DocumentIndex(options, stored.root, await loadPages(store, env, stored))
+    const pages = await loadPages(store, env, stored)
+    const index = new DocumentIndex(options, stored.root, pages, await DeadBodies.load(store))
     index.#tidy.soon()
     return index
   }
@@ -168,10 +167,16 @@ export class DocumentIndex {
       if (!before) this.#gaps.close(id)
       if (before) this.#cache.delete(id)
     }
-    for (const { id, leaf, until } of commit.superseded) overlay.addSuperseded(id, leaf, until)
-    overlay.arrived(commit.latest)
+    overlay.follow(commit)
+    if (commit.dead) for (const seq of commit.dead) this.dead.add(seq)
     overlay.root = nextRoot(overlay.root, commit.changes, prints, commit.seq)
     for (const print of prints) this.#pages.change(print)
+  }
+
+  /** Follows a log of which records were taken out. */
+  compacted(what: Compacted): void {
+    this.#overlay.compacted(what)
+    this.dead.settle(what.spans, what)
   }
 
   /** Whether so much has gathered that a flush is due. */
@@ -183,7 +188,8 @@ export class DocumentIndex {
   async flush(): Promise<void> {
     await this.#running?.catch(() => undefined)
     if (this.#running) return this.flush()
-    if (this.#overlay.entries.size === 0 && !this.#pages.dirty) return
+    const { entries, forgotten } = this.#overlay
+    if (entries.size === 0 && forgotten.size === 0 && !this.dead.dirty && !this.#pages.dirty) return
     this.#running = this.#flush().finally(() => {
       this.#running = undefined
     })
@@ -196,15 +202,17 @@ export class DocumentIndex {
     this.#flushing = overlay
     // As of this turn: what is applied meanwhile belongs to the next batch.
     const pages = new Map([...this.#pages.takeTouched()].map((page) => [page.first, encodePage(page)]))
+    const dead = this.dead.takeTouched()
     try {
       await this.#whenSynced(overlay.root.seq)
       const note = this.#stamp?.(overlay.root.seq)
-      await writeBatch(this.#store, this.#env, { overlay, pages, salt: this.#pages.salt, note })
+      await writeBatch(this.#store, this.#env, { overlay, pages, dead, salt: this.#pages.salt, note })
       this.#recent = overlay.entries
       this.#version += 1
       this.#tidy.soon()
     } catch (error) {
       this.#pages.touch(pages.keys())
+      this.dead.touch(dead.keys())
       overlay.add(this.#overlay)
       this.#overlay = overlay
       if (error instanceof MynahError) throw error
@@ -215,8 +223,13 @@ export class DocumentIndex {
   }
 
   /** Superseded revisions of a document that have records of their own, the newest first. @throws IndexCorruptError */
-  history(id: string): Promise<HistoryRow[]> {
-    return readHistory(this.#store, this.#overlays, id)
+  history(id: string, bounds?: HistoryBounds): Promise<HistoryRow[]> {
+    return readHistory(this.#store, this.#overlays, id, bounds)
+  }
+
+  /** Has the store give back the room of what was deleted or replaced, where it can. @throws StorageError */
+  shrink(signal: AbortSignal): Promise<void> {
+    return shrinkLevel(this.#store, signal)
   }
 
   /** Entries in order of the ids' UTF-8 bytes, as they are when the iteration begins. @throws IndexCorruptError */

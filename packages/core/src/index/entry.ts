@@ -58,6 +58,11 @@ export interface HistoryValue {
   readonly until?: number
 }
 
+/** Where a superseded revision has its record. */
+export interface HistoryRow extends HistoryValue {
+  readonly seq: number
+}
+
 /**
  * Appends the bytes of a history row: the rev, then the seq of its body as a varint, 0 when it was not held, then the seq
  * that superseded it as a varint.

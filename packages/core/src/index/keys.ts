@@ -8,6 +8,7 @@ import { ByteWriter } from '../bytes/byte-writer.js'
  *   2  id, 0x00, seq (8 bytes)     a superseded revision and where its body is; ids hold no control characters
  *   3  name                        checkpoints and what is parked beside them
  *   4  id                          the page that begins at the id
+ *   5  bucket (8 bytes)            how many bodies at its 4,096 seqs are no leaf's any more; none where that is 0
  *   6  seq (8 bytes)               the newest arrival time of a stretch of records that ends at the seq
  *
  * Every value ends with the CRC-32 of key and value: 4 bytes, big-endian.
@@ -16,6 +17,7 @@ const ENTRY = 1
 const HISTORY = 2
 const NOTE = 3
 const PAGE = 4
+const DEAD = 5
 const MARK = 6
 
 export const rootKey: Uint8Array = Uint8Array.of(0, 0x72, 0x6f, 0x6f, 0x74)
@@ -36,23 +38,39 @@ export function writeHistoryKey(writer: ByteWriter, id: string, seq: number): vo
   writer.u64(seq)
 }
 
-/** The seq at the end of a history key, or of a mark's. */
+export function historyKey(id: string, seq: number): Uint8Array {
+  const writer = new ByteWriter()
+  writeHistoryKey(writer, id, seq)
+  return writer.finish()
+}
+
+/** The seq at the end of a history key, or of another's. */
 export function historySeq(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset + key.length - 8, 8)
   return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4)
 }
 
-/** From the first history key of an id to the last. */
-export function historyRange(id: string): { gte: Uint8Array; lt: Uint8Array } {
-  const writer = new ByteWriter()
-  writer.u8(HISTORY)
-  writer.utf8(id)
-  writer.u8(0)
-  const gte = writer.finish()
-  const lt = gte.slice()
+/** From the first history key of an id to the last; or to the last before a seq. */
+export function historyRange(id: string, from = 0, before?: number): { gte: Uint8Array; lt: Uint8Array } {
+  const gte = historyKey(id, from)
+  if (before !== undefined) return { gte, lt: historyKey(id, before) }
+  const lt = gte.slice(0, -8)
   lt[lt.length - 1] = 1
   return { gte, lt }
 }
+
+export function deadKey(bucket: number): Uint8Array {
+  const writer = new ByteWriter(9)
+  writer.u8(DEAD)
+  writer.u64(bucket)
+  return writer.finish()
+}
+
+/** The bucket of its key. */
+export const deadBucket = historySeq
+
+/** All keys of buckets. */
+export const deadBounds = { gte: Uint8Array.of(DEAD), lt: Uint8Array.of(DEAD + 1) } as const
 
 export function noteKey(name: string): Uint8Array {
   return textKey(NOTE, name)

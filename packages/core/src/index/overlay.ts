@@ -1,13 +1,8 @@
 import { compareUtf8 } from '../bytes/compare.js'
-import type { Leaf } from '../document/tree.js'
-import type { Entry, HistoryValue } from './entry.js'
+import type { Entry, HistoryRow } from './entry.js'
+import type { Compacted, IndexCommit } from './index-commit.js'
 import { type Bounds, firstFrom } from './range.js'
 import { emptyRoot, type Root } from './root.js'
-
-/** Where a superseded revision has its record. */
-export interface HistoryRow extends HistoryValue {
-  readonly seq: number
-}
 
 /** Up to here ids are put in their places one by one rather than sorted with all others. */
 const FEW = 64
@@ -19,6 +14,8 @@ export class Overlay {
   #sorted: string[] = []
   #unsorted: string[] = []
   readonly history = new Map<string, HistoryRow[]>()
+  /** Rows that the store may have and that are gone: seqs by id. */
+  readonly forgotten = new Map<string, Set<number>>()
   root: Root = emptyRoot
   /** The seq past which it has taken records, and the newest arrival time among them. */
   since = 0
@@ -68,10 +65,33 @@ export class Overlay {
     const known = this.history.get(id)
     if (known) known.push(row)
     else this.history.set(id, [row])
+    this.forgotten.get(id)?.delete(row.seq)
   }
 
-  addSuperseded(id: string, { seq, rev, bodySeq }: Leaf, until: number): void {
-    this.addHistory(id, { seq, rev, bodySeq, until })
+  /** Takes the history of a commit. */
+  follow({ superseded, latest }: IndexCommit): void {
+    this.arrived(latest)
+    for (const { id, leaf, until } of superseded) {
+      const { seq, rev, bodySeq } = leaf
+      this.addHistory(id, { seq, rev, bodySeq, until })
+    }
+  }
+
+  compacted({ forgotten, emptied }: Pick<Compacted, 'forgotten' | 'emptied'>): void {
+    for (const { id, seq } of forgotten) this.forgetHistory(id, seq)
+    for (const { id, row } of emptied) this.addHistory(id, { ...row, bodySeq: 0 })
+  }
+
+  forgetHistory(id: string, seq: number): void {
+    const known = this.history.get(id)
+    if (known)
+      this.history.set(
+        id,
+        known.filter((row) => row.seq !== seq),
+      )
+    const seqs = this.forgotten.get(id)
+    if (seqs) seqs.add(seq)
+    else this.forgotten.set(id, new Set([seq]))
   }
 
   arrived(at = Number.NEGATIVE_INFINITY): void {
@@ -81,6 +101,7 @@ export class Overlay {
   /** Takes what is newer on top. */
   add(newer: Overlay): void {
     for (const [id, entry] of newer.entries) this.setEntry(id, entry)
+    for (const [id, seqs] of newer.forgotten) for (const seq of seqs) this.forgetHistory(id, seq)
     for (const [id, rows] of newer.history) for (const row of rows) this.addHistory(id, row)
     this.root = newer.root
     this.arrived(newer.latest)

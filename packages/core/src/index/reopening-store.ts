@@ -101,6 +101,13 @@ export class ReopeningStore {
     return Object.assign(batch, { write: (options?: object) => this.#write(() => write(options as never)) })
   }
 
+  /** Undefined where the store has no such thing. */
+  get compactRange(): ((start: Uint8Array, end: Uint8Array) => Promise<void>) | undefined {
+    const store = this.#store as { compactRange?(start: Uint8Array, end: Uint8Array): Promise<void> }
+    if (store.compactRange === undefined) return undefined
+    return (start, end) => this.#write(async () => store.compactRange?.(start, end))
+  }
+
   /** Sees the store as of this turn, or, where it is being opened again, as of before the next write. */
   iterator(options: IteratorOptions): Iterator {
     if (this.#closed) throw new ClosedError()

@@ -25,6 +25,20 @@ export interface LogReaderOptions {
 const REFUSALS = 3
 const REFUSED_MS = 30_000
 
+/** A shard, and where it was found. */
+export interface PlacedShard {
+  readonly at: StoredShard
+  readonly shard: Shard
+}
+
+/** The records of a shard with their seqs, in order. @throws ShardCorruptError */
+export function recordsOf({ at, shard: { block } }: PlacedShard): readonly Sequenced[] {
+  return Array.from({ length: block.count }, (_, index) => ({
+    seq: at.firstSeq + block.offsetAt(index),
+    record: block.record(index),
+  }))
+}
+
 /** Finds records by seq, in RAM and in shards. A shard that cannot be read is given up by whoever finds it. */
 export class LogReader {
   readonly #refused = new WeakMap<StoredShard, { readonly sinceMs: number; times: number }>()
@@ -51,9 +65,9 @@ export class LogReader {
     const stored = table.find(seq)
     if (stored === undefined) throw new RecordLostError(seq)
     try {
-      const { block } = await this.#whereverItIs(stored, (at) => this.#cache.get(at))
-      const index = block.indexOf(seq - stored.firstSeq)
-      if (index >= 0) return block.record(index)
+      const { at, shard } = await this.#whereverItIs(stored, (place) => this.#cache.get(place))
+      const index = shard.block.indexOf(seq - at.firstSeq)
+      if (index >= 0) return shard.block.record(index)
     } catch (cause) {
       if (!(cause instanceof ShardCorruptError)) throw cause
       // Known in RAM all the same; told durably by the next who finds it, or needs it to be.
@@ -89,7 +103,7 @@ export class LogReader {
   }
 
   /** Reads the shard from the disk, whatever RAM has. @throws ShardCorruptError: then it is given up; StorageError */
-  probe(stored: StoredShard): Promise<Shard> {
+  probe(stored: StoredShard): Promise<PlacedShard> {
     const { storage, env } = this.#options
     return this.#whereverItIs(stored, (at) => readShard(storage, at, env))
   }
@@ -105,27 +119,25 @@ export class LogReader {
 
   async #batch(stored: StoredShard, from: number, to: number): Promise<readonly Sequenced[]> {
     // Not kept: a scan would wash out of the cache what is read again and again.
-    const shard =
-      this.#cache.peek(stored) ??
-      (await this.probe(stored).catch((error: unknown) => {
-        if (!(error instanceof ShardCorruptError)) throw error
-        return undefined
-      }))
-    const batch: Sequenced[] = []
-    if (shard === undefined) return batch
-    const { block } = shard
-    for (let index = 0; index < block.count; index++) {
-      const seq = stored.firstSeq + block.offsetAt(index)
-      if (seq >= from && seq <= to) batch.push({ seq, record: block.record(index) })
-    }
-    return batch
+    const known = this.#cache.peek(stored)
+    const placed =
+      known === undefined
+        ? await this.probe(stored).catch((error: unknown) => {
+            if (!(error instanceof ShardCorruptError)) throw error
+            return undefined
+          })
+        : { at: stored, shard: known }
+    if (placed === undefined) return []
+    // Where it was put together with its neighbours, those are read in their turn.
+    const end = Math.min(to, lastSeqOf(stored))
+    return recordsOf(placed).filter(({ seq }) => seq >= from && seq <= end)
   }
 
   /** Reads a shard where it stands by then: it may be written anew to another file, and the old one be removed. */
-  async #whereverItIs(stored: StoredShard, read: (at: StoredShard) => Promise<Shard>): Promise<Shard> {
+  async #whereverItIs(stored: StoredShard, read: (at: StoredShard) => Promise<Shard>): Promise<PlacedShard> {
     for (let at = stored; ; ) {
       try {
-        return await this.#orGiveUp(at, read(at))
+        return { at, shard: await this.#orGiveUp(at, read(at)) }
       } catch (error) {
         const now = this.#options.table.movedTo(at)
         if (now === undefined) throw error

@@ -1,15 +1,15 @@
-import type { Env } from '../env/env.js'
-import { ClosedError, type MynahError, ReadOnlyError } from '../errors.js'
+import { ClosedError, ReadOnlyError } from '../errors.js'
 import { limits } from '../limits.js'
-import type { Storage } from '../storage/storage.js'
 import { encodeGroupOf, recordsBytes } from './appended.js'
+import { Compactor } from './compactor.js'
 import type { Finding } from './finding.js'
 import type { HotTail } from './hot-tail.js'
 import { HotWriter } from './hot-writer.js'
+import type { LogOptions } from './log-options.js'
 import { LogReader } from './log-reader.js'
 import type { LogStats } from './log-stats.js'
 import { LostRecords } from './lost-records.js'
-import type { Incarnation, Manifest } from './manifest.js'
+import type { Incarnation } from './manifest.js'
 import { mendLog } from './mend.js'
 import type { LogRecord, Sequenced } from './record.js'
 import { type Recovered, recover } from './recovery.js'
@@ -18,29 +18,13 @@ import { SegmentWriter } from './segment-writer.js'
 import type { SpanTable } from './span-table.js'
 import { type CheckOptions, verifyLog } from './verify.js'
 
+export type { LogOptions } from './log-options.js'
 export type { LogStats } from './log-stats.js'
 
 /** Bytes of records that may wait to be sealed before a write has to. */
 const HOT_BYTES_MAX = 32 * 1024 * 1024
 /** Of that, what may gather before records are sealed beside writes that leave no pause. */
 const EAGER_PART = 1 / 32
-
-export interface LogOptions {
-  readonly storage: Storage
-  readonly env: Env
-  readonly manifest: Manifest
-  /** The last seq that the index covers: what is missing at or below it is damage, not a torn end. */
-  readonly watermark: number
-  readonly readOnly: boolean
-  /** Bytes of records sealed into one shard, about as many as they take as JSON. */
-  readonly shardBytes: number
-  /** Decoded shards kept in RAM. */
-  readonly cacheBytes: number
-  /** Unsealed bytes past which a write waits for the sealer. Default 32 MiB. */
-  readonly hotBytesMax?: number
-  /** Told of failures that no caller waits for; all of them are tried again. */
-  readonly onError?: (error: MynahError) => void
-}
 
 /** The records of a database, at seqs from 1 to `head` without a gap. */
 export interface Log {
@@ -91,6 +75,10 @@ export interface Log {
   verify(options?: CheckOptions): AsyncIterable<Finding>
   /** Writes anew what is whole of files in which something was found; gives those that are as they should be now. @throws StorageError */
   mend(findings: readonly Finding[]): Promise<readonly string[]>
+  /** Rewrites what is sealed. */
+  readonly compactor: Compactor
+  /** Closes the segment that is written, so that compaction may rewrite it. @throws StorageError */
+  closeSegment(): Promise<void>
   stats(): LogStats
   /** Makes all durable and stops; what was not sealed is sealed after the next open. The storage stays open. */
   close(): Promise<void>
@@ -115,6 +103,7 @@ class StoredLog implements Log {
   readonly #hot: HotWriter
   readonly #segments: SegmentWriter
   readonly #sealer: Sealer
+  readonly compactor: Compactor
   /** Of the segments as they were opened. */
   readonly #openedBytes: number
   readonly #hotBytesMax: number
@@ -154,6 +143,8 @@ class StoredLog implements Log {
       eagerBytes: hotBytesMax * EAGER_PART,
       onError,
     })
+    const parts = { numbers, table, reader: this.#reader, lost: this.#lost, onError }
+    this.compactor = new Compactor({ ...options, ...parts })
     // Where a file is damaged once, the frames around may be as well: from now on they are found without their headers.
     if (!options.readOnly) this.#lost.onRecorded(() => void this.#sealer.finish().catch(onError))
   }
@@ -241,6 +232,11 @@ class StoredLog implements Log {
     await this.#sealer.release()
   }
 
+  closeSegment(): Promise<void> {
+    this.#requireWritable()
+    return this.#sealer.finish()
+  }
+
   verify(options: CheckOptions = {}): AsyncIterable<Finding> {
     this.#requireOpen()
     const { storage, manifest } = this.#options
@@ -257,7 +253,7 @@ class StoredLog implements Log {
   mend(findings: readonly Finding[]): Promise<readonly string[]> {
     this.#requireWritable()
     const parts = { manifest: this.#options.manifest, hot: this.#hot, sealer: this.#sealer }
-    return mendLog({ ...parts, seal: () => this.seal() }, findings)
+    return this.compactor.exclusively(() => mendLog({ ...parts, seal: () => this.seal() }, findings))
   }
 
   stats(): LogStats {
@@ -268,7 +264,8 @@ class StoredLog implements Log {
       sealedRecords: this.#table.records,
       sealedBytes: this.#table.storedBytes,
       rawBytes: this.#table.rawBytes,
-      diskBytes: this.#hot.diskBytes + this.#openedBytes + this.#segments.writtenBytes,
+      diskBytes:
+        this.#hot.diskBytes + this.#openedBytes + this.#segments.writtenBytes + this.compactor.writtenBytes,
       segments: this.#options.manifest.data.segments.length,
       shards: this.#table.size,
       lostRecords: this.#lost.count,

@@ -22,12 +22,13 @@ export class SpanTable {
     return this.#shards.length
   }
 
-  /** Those that another covers wholly are left out: the records at a seq are the same wherever they stand. */
+  /** Those that another covers wholly are left out; of two with the same span the one that comes later counts. */
   add(shard: StoredShard): void {
     const end = lastSeqOf(shard)
     let index = this.#after(shard.firstSeq)
     const before = this.#shards[index - 1]
-    if (before !== undefined && lastSeqOf(before) >= end) return
+    const isSame = before?.firstSeq === shard.firstSeq && before.span === shard.span
+    if (before !== undefined && lastSeqOf(before) >= end && !isSame) return
     if (before?.firstSeq === shard.firstSeq) index--
     let until = index
     while (until < this.#shards.length && lastSeqOf(this.#shards[until]!) <= end) until++
@@ -49,10 +50,15 @@ export class SpanTable {
     this.add(shard)
   }
 
-  /** The one that was put in the place of this one; undefined where that is as it was, or gone. */
+  /** The one that was put in the place of this one, alone or with others; undefined where that is as it was, or gone. */
   movedTo(old: StoredShard): StoredShard | undefined {
     const now = this.find(old.firstSeq)
-    return now !== old && now?.firstSeq === old.firstSeq && now.span === old.span ? now : undefined
+    return now !== undefined && now !== old && lastSeqOf(now) >= lastSeqOf(old) ? now : undefined
+  }
+
+  /** Whether it is where its records are found. */
+  has(shard: StoredShard): boolean {
+    return this.find(shard.firstSeq) === shard
   }
 
   /** Those that stand in a segment. */

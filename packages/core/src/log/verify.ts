@@ -136,7 +136,7 @@ async function* verifyShard(
 ): AsyncGenerator<Finding> {
   const found = { file: shard.segment, firstSeq: shard.firstSeq, lastSeq: lastSeqOf(shard) }
   try {
-    const { block } = await reader.probe(shard)
+    const { block } = (await reader.probe(shard)).shard
     if (!(await hasFrame(storage, shard)) && table.movedTo(shard) === undefined)
       yield { file: shard.segment, fault: `the frame at offset ${shard.offset} is damaged` }
     for (let index = 0; index < block.count; index++) {
