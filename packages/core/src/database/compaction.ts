@@ -183,7 +183,7 @@ export class Compaction {
         let dead = 0
         let records = 0
         for (const { firstSeq, span, count } of shards) {
-          dead += index.dead.between(firstSeq, firstSeq + span - 1)
+          dead += index.dead.between(firstSeq, firstSeq + span - 1, index.root.seq)
           records += count
         }
         return dead > records * share

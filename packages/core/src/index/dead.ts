@@ -65,16 +65,16 @@ export class DeadBodies {
     }
   }
 
-  /** About how many there are from one seq to another, both included: as if those of a bucket lay evenly. */
-  between(firstSeq: number, lastSeq: number): number {
+  /** About how many there are from one seq to another, both included: as if those of a bucket lay evenly up to `head`. */
+  between(firstSeq: number, lastSeq: number, head: number): number {
     let count = 0
     const last = Math.floor(lastSeq / BUCKET_SEQS)
     for (let bucket = Math.floor(firstSeq / BUCKET_SEQS); bucket <= last; bucket++) {
       const dead = this.#buckets.get(bucket)
       if (dead === undefined) continue
-      const from = Math.max(firstSeq, bucket * BUCKET_SEQS)
-      const to = Math.min(lastSeq, (bucket + 1) * BUCKET_SEQS - 1)
-      count += (dead * (to + 1 - from)) / BUCKET_SEQS
+      const first = Math.max(1, bucket * BUCKET_SEQS)
+      const end = Math.min((bucket + 1) * BUCKET_SEQS - 1, head)
+      count += (dead * (Math.min(lastSeq, end) + 1 - Math.max(firstSeq, first))) / (end + 1 - first)
     }
     return count
   }

@@ -101,14 +101,21 @@ export class SegmentWriter {
     return placed.map((frame) => ({ ...frame, segment: segment.name }))
   }
 
-  /** Gives the segment its footer now, so that its frames are found whatever becomes of their headers. @throws StorageError */
+  /** Gives segments their footers now, so that their frames are found whatever becomes of the headers. @throws StorageError */
   async finish(): Promise<void> {
     const current = this.#current
-    if (current === undefined || current.frames.length === 0) return
-    this.#current = undefined
-    await this.#close(current)
+    const isBegun = current !== undefined && current.frames.length > 0
+    const open = isBegun ? [...this.#torn, current] : this.#torn
+    if (open.length === 0) return
+    if (isBegun) this.#current = undefined
+    this.#torn = []
+    const names = new Set<string>()
+    for (const segment of open) {
+      await this.#close(segment)
+      names.add(segment.name)
+    }
     await this.#options.manifest.update(({ segments }) => ({
-      segments: segments.map((entry) => (entry.name === current.name ? { ...entry, closed: true } : entry)),
+      segments: segments.map((entry) => (names.has(entry.name) ? { ...entry, closed: true } : entry)),
     }))
   }
 
