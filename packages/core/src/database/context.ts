@@ -1,5 +1,6 @@
 import type { Env } from '../env/env.js'
-import type { DocumentIndex, IndexCommit } from '../index/document-index.js'
+import type { DocumentIndex } from '../index/document-index.js'
+import type { IndexCommit } from '../index/index-commit.js'
 import type { Log } from '../log/log.js'
 import type { Manifest } from '../log/manifest.js'
 import type { LogRecord } from '../log/record.js'

@@ -1,5 +1,5 @@
 import { ClosedError, HoldsAllError, UnconfirmedError } from '../errors.js'
-import type { IndexCommit } from '../index/document-index.js'
+import type { IndexCommit } from '../index/index-commit.js'
 import type { LogRecord, Sequenced } from '../log/record.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context, HeldWatch } from './context.js'

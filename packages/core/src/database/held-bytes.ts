@@ -1,5 +1,5 @@
 import type { Leaf } from '../document/tree.js'
-import type { IndexCommit } from '../index/document-index.js'
+import type { IndexCommit } from '../index/index-commit.js'
 import { recordsBytes } from '../log/appended.js'
 import type { LogRecord } from '../log/record.js'
 import type { Context } from './context.js'

@@ -75,8 +75,8 @@ export class DocumentIndex {
     const bytes = await store.get(rootKey)
     const stored =
       bytes === undefined ? { root: emptyRoot, salt: undefined } : parseValue(rootKey, bytes, decodeRoot)
-    const pages = await loadPages(store, env, stored)
-    const index = new DocumentIndex(options, stored.root, pages, await DeadBodies.load(store))
+    const parts = [await loadPages(store, env, stored), await DeadBodies.load(store)] as const
+    const index = new DocumentIndex(options, stored.root, ...parts)
     index.#tidy.soon()
     return index
   }
@@ -188,8 +188,7 @@ export class DocumentIndex {
   async flush(): Promise<void> {
     await this.#running?.catch(() => undefined)
     if (this.#running) return this.flush()
-    const { entries, forgotten } = this.#overlay
-    if (entries.size === 0 && forgotten.size === 0 && !this.dead.dirty && !this.#pages.dirty) return
+    if (this.#overlay.isEmpty && !this.dead.dirty && !this.#pages.dirty) return
     this.#running = this.#flush().finally(() => {
       this.#running = undefined
     })

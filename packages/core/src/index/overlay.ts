@@ -29,6 +29,10 @@ export class Overlay {
     return overlay
   }
 
+  get isEmpty(): boolean {
+    return this.#entries.size + this.history.size + this.forgotten.size === 0
+  }
+
   get entries(): ReadonlyMap<string, Entry> {
     return this.#entries
   }
