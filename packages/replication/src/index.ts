@@ -16,7 +16,9 @@ export type { MirrorState } from './mirror.js'
 export { mirrorAddress } from './mirror-address.js'
 export { replicate } from './replicate.js'
 export type {
+  Explanation,
   MirrorStatus,
+  MirrorWord,
   Rejection,
   ReplicateOptions,
   Replication,

@@ -74,6 +74,40 @@ export interface SyncedOptions {
   readonly signal?: AbortSignal
 }
 
+/** Why a document is as it is here, as of what is known without asking. */
+export interface Explanation {
+  /**
+   * `refused`: a mirror does not take it. `absent`: nothing is known of it. `waiting`: it was written here, and no mirror
+   * has answered for it. `stale`: a newer revision is known than is held, or nobody has told whether there is one.
+   * `current`: the newest that is known is held, or is a deletion. The first of these that is true.
+   */
+  readonly state: 'current' | 'stale' | 'absent' | 'waiting' | 'refused'
+  readonly id: string
+  /** Whether the index tells all that there is of it: in the scope, after a first complete exchange; or without a mirror. */
+  readonly covered: boolean
+  /** When a mirror last confirmed that the index is up to date. */
+  readonly asOf: Date | undefined
+  /** The winner first; `held`: with its body; `written`: by this database. */
+  readonly leaves: readonly {
+    readonly rev: string
+    readonly deleted: boolean
+    readonly held: boolean
+    readonly written: boolean
+  }[]
+  readonly mirrors: readonly MirrorWord[]
+}
+
+/** What a mirror has said to a document's newest change: nothing yet, nothing against it, or that it does not take it. */
+export type MirrorWord =
+  | { readonly url: string; readonly word: 'waiting' | 'answered' }
+  | {
+      readonly url: string
+      readonly word: 'refused'
+      readonly rev: string
+      readonly code: string
+      readonly reason: string
+    }
+
 /** What one full round did. */
 export interface SyncReport {
   readonly mirror: string
@@ -124,6 +158,8 @@ export interface Replication extends AsyncDisposable {
    * @throws ClosedError when the replication is closed before
    */
   synced(options?: SyncedOptions): Promise<void>
+  /** Why this document is current, stale, absent, waiting or refused. Asks nobody. */
+  explain(id: string): Promise<Explanation>
   /** What mirrors refused: an inbox, emptied by `retry`, `drop`, and newer revisions that are accepted. */
   rejected(): AsyncIterable<Rejection>
   /** Sends the document again now. @throws RejectedError when it is refused again, MirrorUnreachableError */

@@ -4,6 +4,7 @@ import { Backlog } from './backlog.js'
 import type { MirrorBodies } from './body-source.js'
 import { breadthOf } from './choice.js'
 import { Events } from './events.js'
+import { explain } from './explain.js'
 import { httpTransport } from './http-transport.js'
 import { Inbox } from './inbox.js'
 import { Mirror } from './mirror.js'
@@ -12,6 +13,7 @@ import { MirrorClient } from './mirror-client.js'
 import { Probes } from './probes.js'
 import { readSource } from './read-source.js'
 import type {
+  Explanation,
   MirrorStatus,
   Rejection,
   ReplicateOptions,
@@ -26,14 +28,10 @@ import { onMode, type Scope, scopeOf } from './scope.js'
 import { Session } from './session.js'
 import { sessionNews } from './session-news.js'
 import { remembering } from './settings.js'
-import { SlowFall } from './slow-fall.js'
 import { soonOnce } from './soon-once.js'
 import { mirrorStatus, replicationStatus, type StatusSources } from './status.js'
 import { Synced } from './synced.js'
 import type { Transport } from './transport.js'
-
-/** How long sessions with several mirrors go on after somebody waited for so many. */
-const WANTED_MS = 30_000
 
 /** The replication of one replica: what `replicate` gives. */
 export class Replicator implements Replication {
@@ -51,11 +49,7 @@ export class Replicator implements Replication {
   readonly #bodies: MirrorBodies
   readonly #onClosed: () => Promise<void>
   readonly #unfollow: () => void
-  readonly #synced = new Synced(
-    () => this.#scheduler.mirrors,
-    () => this.#wanted.look(),
-  )
-  readonly #wanted: SlowFall
+  readonly #synced: Synced
   readonly #traffic = { bytesUp: 0, bytesDown: 0 }
   readonly #documents = { pushed: 0, pulled: 0 }
   #lastContactMs: number | undefined
@@ -75,15 +69,14 @@ export class Replicator implements Replication {
     this.#remember = remembering(replica, () => this.#scheduler.mirrors, settings)
     this.#scope = () => scopeOf(settings, replica)
     this.#pollMs = options.live === false ? (options.intervalMs ?? 60_000) : undefined
-    this.#wanted = new SlowFall(this.#env, {
-      fallMs: WANTED_MS,
-      followed: () => this.#synced.wanted,
-      onChange: () => this.#scheduler.review(),
+    this.#synced = new Synced(this.#env, {
+      mirrors: () => this.#scheduler.mirrors,
+      onWanted: () => this.#scheduler.review(),
     })
     this.#scheduler = new Scheduler({
       env: this.#env,
       session: (mirror) => this.#session(mirror),
-      breadth: () => breadthOf(replica.mode, this.#wanted.value),
+      breadth: () => breadthOf(replica.mode, this.#synced.wanted),
       onStatus: () => this.#changed(),
       onFailure: (mirror, error) => this.#events.emit('error', { mirror: mirror.address, error }),
       onSame: () => this.#synced.settle(),
@@ -99,7 +92,7 @@ export class Replicator implements Replication {
     const parts = { env: this.#env, scheduler: this.#scheduler, scope: this.#scope, client }
     this.#probes = new Probes({
       ...parts,
-      isOne: () => replica.mode === 'peer' && this.#wanted.value <= 1,
+      isOne: () => replica.mode === 'peer' && this.#synced.wanted <= 1,
       onStatus: () => this.#changed(),
     })
     this.#inbox = new Inbox(this.#scheduler)
@@ -174,14 +167,16 @@ export class Replicator implements Replication {
 
   async synced({ mirrors, signal }: SyncedOptions = {}): Promise<void> {
     this.#requireOpen()
-    signal?.throwIfAborted()
-    if (mirrors !== undefined && !(Number.isSafeInteger(mirrors) && mirrors > 0))
-      throw new RangeError(`${mirrors} is no number of mirrors`)
     await this.#synced.wait(this.#replica.position().seq, mirrors, signal)
   }
 
   rejected(): AsyncIterable<Rejection> {
     return this.#inbox.list()
+  }
+
+  async explain(id: string): Promise<Explanation> {
+    this.#requireOpen()
+    return explain(id, { replica: this.#replica, scheduler: this.#scheduler, scope: this.#scope() })
   }
 
   async retry(id: string): Promise<void> {
@@ -227,7 +222,6 @@ export class Replicator implements Replication {
     this.#replica.useSource(undefined)
     this.#unfollow()
     this.#synced.end(reason)
-    this.#wanted.end()
     await this.#probes.close()
     await this.#scheduler.close(reason)
     await this.#transport.close()

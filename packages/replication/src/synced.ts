@@ -1,7 +1,12 @@
+import type { Env } from '@mynah/core'
 import type { Parked } from '@mynah/core/replica'
 import { type Deferred, deferred, unlessAborted } from './deferred.js'
 import { MirrorsTooFewError, RejectedError } from './errors.js'
 import type { Mirror } from './mirror.js'
+import { SlowFall } from './slow-fall.js'
+
+/** How long several mirrors stay in use after somebody waited for so many. */
+const WANTED_MS = 30_000
 
 interface Waiter {
   readonly seq: number
@@ -13,34 +18,46 @@ interface Waiter {
 /** Those who wait until everything up to a seq is durable on so many mirrors. */
 export class Synced {
   readonly #mirrors: () => readonly Mirror[]
-  readonly #onWanted: () => void
+  readonly #wanted: SlowFall
+  #ended = false
   readonly #waiters = new Set<Waiter>()
 
-  /** @param onWanted called when `wanted` is another */
-  constructor(mirrors: () => readonly Mirror[], onWanted: () => void) {
-    this.#mirrors = mirrors
-    this.#onWanted = onWanted
+  /** @param options `onWanted` is called when `wanted` is another */
+  constructor(
+    env: Env,
+    options: { readonly mirrors: () => readonly Mirror[]; readonly onWanted: () => void },
+  ) {
+    this.#mirrors = options.mirrors
+    this.#wanted = new SlowFall(env, {
+      fallMs: WANTED_MS,
+      followed: () => Math.max(0, ...[...this.#waiters].map(({ wanted }) => wanted ?? 1)),
+      onChange: options.onWanted,
+    })
   }
 
-  /** How many mirrors those who wait need. */
+  /** How many mirrors those who wait need, or have needed a little while ago. */
   get wanted(): number {
-    return Math.max(0, ...[...this.#waiters].map(({ wanted }) => wanted ?? 1))
+    return this.#wanted.value
   }
 
   /**
+   * @throws RangeError when `wanted` is no number of mirrors
    * @throws RejectedError when one of so many mirrors that answered for it all refused documents
    * @throws MirrorsTooFewError when fewer are known than `wanted`
    */
   async wait(seq: number, wanted: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted()
+    if (wanted !== undefined && !(Number.isSafeInteger(wanted) && wanted > 0))
+      throw new RangeError(`${wanted} is no number of mirrors`)
     const waiter: Waiter = { seq, wanted, done: deferred() }
     this.#waiters.add(waiter)
     this.settle()
-    this.#onWanted()
+    this.#wanted.look()
     try {
       await unlessAborted(waiter.done.promise, signal)
     } finally {
       this.#waiters.delete(waiter)
-      this.#onWanted()
+      if (!this.#ended) this.#wanted.look()
     }
   }
 
@@ -50,6 +67,8 @@ export class Synced {
   }
 
   end(reason: Error): void {
+    this.#ended = true
+    this.#wanted.end()
     for (const { done } of this.#waiters) done.reject(reason)
   }
 

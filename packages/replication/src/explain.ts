@@ -1,0 +1,58 @@
+import type { Replica } from '@mynah/core/replica'
+import { type Mirror, upToDateAt } from './mirror.js'
+import type { Explanation, MirrorWord } from './replication.js'
+import type { Scheduler } from './scheduler.js'
+import { inScope, type Scope } from './scope.js'
+
+/** Why a document is as it is here, from what is known without asking anybody. */
+export async function explain(
+  id: string,
+  options: { readonly replica: Replica; readonly scheduler: Scheduler; readonly scope: Scope },
+): Promise<Explanation> {
+  const { replica, scheduler, scope } = options
+  const leaves = await replica.leaves(id)
+  const mirrors: MirrorWord[] = []
+  for (const mirror of scheduler.mirrors) mirrors.push(await wordOf(mirror, id, replica))
+  const covered =
+    mirrors.length === 0 ||
+    (inScope(scope, id) && scheduler.mirrors.some(({ progress }) => progress?.covered === true))
+  const facts = {
+    id,
+    covered,
+    asOf: upToDateAt(scheduler.mirrors),
+    leaves: leaves.map(({ rev, deleted, kind, origin }) => ({
+      rev,
+      deleted,
+      held: kind === 'revision',
+      written: origin === replica.id,
+    })),
+    mirrors,
+  }
+  return { state: stateOf(facts), ...facts }
+}
+
+function stateOf({ leaves, mirrors, covered }: Omit<Explanation, 'state'>): Explanation['state'] {
+  const [winner] = leaves
+  if (mirrors.some(({ word }) => word === 'refused')) return 'refused'
+  if (winner === undefined) return 'absent'
+  const isWritten = leaves.some(({ written, held }) => written && held)
+  if (isWritten && mirrors.length > 0 && mirrors.every(({ word }) => word === 'waiting')) return 'waiting'
+  return covered && (winner.held || winner.deleted) ? 'current' : 'stale'
+}
+
+/** What the mirror has said to the document's newest change here. */
+async function wordOf(mirror: Mirror, id: string, replica: Replica): Promise<MirrorWord> {
+  const url = mirror.address
+  const refused = mirror.progress?.parked.find((parked) => parked.id === id)
+  if (refused !== undefined) {
+    const { rev, code, reason } = refused
+    return { url, word: 'refused', rev, code, reason }
+  }
+  for (let since = mirror.pushed(), more = true; more; ) {
+    const page = await replica.feed({ since, bodies: false, prefixes: [id] })
+    if (page.records.some((record) => record.id === id)) return { url, word: 'waiting' }
+    since = page.position.seq
+    more = page.more
+  }
+  return { url, word: 'answered' }
+}
