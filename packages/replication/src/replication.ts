@@ -51,7 +51,7 @@ export interface ReplicationStatus {
    * reached. `error`: one is reached, but it, or the database here, fails. `paused`: by `pause()`.
    */
   readonly state: 'idle' | 'active' | 'offline' | 'paused' | 'error'
-  /** The mirror in use. */
+  /** The mirror in use; of several the one that answers soonest. */
   readonly mirror: string | undefined
   /** As of the mirror in use, or of the one that is most advanced. */
   readonly ahead: number

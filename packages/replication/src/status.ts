@@ -47,11 +47,8 @@ export function replicationStatus(sources: StatusSources): ReplicationStatus {
   }
 }
 
-function stateOf({ session, paused, mirrors }: Scheduler): ReplicationStatus['state'] {
-  const state = session?.mirror.state
-  if (session !== undefined && (state === 'catching-up' || state === 'live')) {
-    return session.busy ? 'active' : 'idle'
-  }
+function stateOf({ sessions, paused, mirrors }: Scheduler): ReplicationStatus['state'] {
+  if (sessions.length > 0) return sessions.some(({ busy }) => busy) ? 'active' : 'idle'
   if (paused) return 'paused'
   if (mirrors.length === 0) return 'idle'
   const errors = mirrors.flatMap(({ error }) => (error === undefined ? [] : [error]))
