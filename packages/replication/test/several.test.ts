@@ -165,3 +165,22 @@ test('a mirror that fails is replaced by another for those who wait for two; the
   await replication.removeMirror(address('second'))
   await expect(waiting).rejects.toMatchObject({ code: 'MYNAH_MIRRORS_TOO_FEW' })
 })
+
+test('a peer that becomes a mirror has sessions with all its mirrors, and one again when it is a peer', async () => {
+  const db = await rig.database()
+  const [first, second, third] = [await rig.mirror(), await rig.mirror(), await rig.mirror()]
+  await second.database.put({ id: 'there' })
+  const transport = ways({ first, second, third })
+  const mirrors = ['first', 'second', 'third'].map(address)
+  const replication = await rig.replicate(db, first, { transport, mirrors })
+  const live = () => replication.mirrors().filter(({ state }) => state === 'live').length
+  await until(() => isQuiet(replication))
+  expect(live()).toBe(1)
+  await db.setMode('mirror')
+  await until(() => live() === 3 && isQuiet(replication))
+  expect(await db.stats()).toMatchObject({ documents: 1, notHeld: 0 })
+  expect(await third.database.get('there')).toMatchObject({ id: 'there' })
+  await db.setMode('peer')
+  await until(() => live() === 1 && isQuiet(replication))
+  expect(await db.get('there', { freshness: 'local' })).toMatchObject({ id: 'there' })
+})
