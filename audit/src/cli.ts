@@ -16,7 +16,7 @@ const help = `npm run audit -- [options]: kills databases, cuts their power, and
 `
 /** A line of progress for those who do not watch a screen. */
 const QUIET_MS = 10_000
-const FLEET = { restarts: 20, connectionCuts: 30, documents: 10_000, edits: 200 } as const
+const FLEET = { restarts: 20, connectionCuts: 30, documents: 10_000, edits: 200, transactions: 100, evicted: 100 } as const
 
 const number = (value: number): string => value.toLocaleString('en')
 
@@ -32,17 +32,21 @@ function progress(): (text: string) => void {
   }
 }
 
-function crashLine({ kills, cuts, documents, acknowledged, inspections, databases }: CrashCounts): string {
+function crashLine(counts: CrashCounts): string {
+  const { kills, cuts, documents, acknowledged, transactions, inspections, databases } = counts
   return (
     `${number(kills)} kills, ${number(cuts)} power cuts, ${number(acknowledged)} acknowledged writes of ` +
-    `${number(documents)} documents, ${number(inspections)} inspections, ${number(databases)} databases`
+    `${number(documents)} documents, ${number(transactions)} transactions, ` +
+    `${number(inspections)} inspections, ${number(databases)} databases`
   )
 }
 
-function fleetLine({ restarts, connectionCuts, documents, edits }: FleetCounts): string {
+function fleetLine(counts: FleetCounts): string {
+  const { restarts, connectionCuts, documents, edits, transactions, evicted } = counts
   return (
     `${number(restarts)} restarts, ${number(connectionCuts)} connections cut, ${number(documents)} documents, ` +
-    `${number(edits)} edits of the same ids on both sides`
+    `${number(edits)} edits of the same ids on both sides, ${number(transactions)} transactions, ` +
+    `${number(evicted)} bodies dropped`
   )
 }
 

@@ -31,6 +31,8 @@ export interface CrashCounts {
   acknowledged: number
   /** Documents with an acknowledged write. */
   documents: number
+  /** Transactions that had come to their commit; none was found half. */
+  transactions: number
   readonly killedIn: Partial<Record<Phase, number>>
 }
 
@@ -63,6 +65,7 @@ class CrashAudit {
     inspections: 0,
     acknowledged: 0,
     documents: 0,
+    transactions: 0,
     killedIn: {},
   }
 
@@ -118,6 +121,7 @@ class CrashAudit {
     if (life.faults.length === 0) await this.#inspect(life)
     counts.acknowledged += life.ledger.acknowledged
     counts.documents += life.ledger.documents
+    counts.transactions += life.ledger.wholes.count
     if (life.faults.length === 0) rmSync(place, { recursive: true })
     else this.#faults.push(...life.faults.slice(0, 20), `its story, in ${place}:`, ...life.story)
   }

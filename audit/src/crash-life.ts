@@ -158,6 +158,9 @@ export class CrashLife {
           this.#n = Math.max(this.#n, n + 1)
         }
         break
+      case 'whole':
+        this.ledger.whole(message.writes)
+        break
       case 'ack':
         for (const [id, n, rev] of message.writes) this.ledger.acknowledge(id, n, rev)
         break

@@ -65,6 +65,7 @@ class Writer {
     const chance = this.#random.next()
     if (chance < batches) return this.#batch(this.#random.between(1, size))
     if (chance > 0.995 && !this.#sealing) return this.#seal()
+    if (chance > 0.955) return this.#transact(this.#random.between(2, 12))
     const fate = this.#random.next()
     if (fate < 0.6) return this.#put(this.#newId())
     const id = this.#oldId()
@@ -139,6 +140,32 @@ class Writer {
       if (outcome?.ok) done.push([id, n, outcome.doc.rev])
       else told({ kind: 'fault', fault: `${id} was refused in a batch: ${outcome?.error.message}` })
     }
+    this.#acknowledge(done)
+  }
+
+  /** Edits and makes some documents together, and deletes one or another. */
+  async #transact(size: number): Promise<void> {
+    const ids: string[] = []
+    for (let i = 0; i < size; i++) {
+      const id = this.#random.chance(0.4) ? this.#newId() : this.#oldId()
+      if (id !== undefined) ids.push(id)
+    }
+    // Nobody else writes to them meanwhile.
+    const before = await this.#db.getMany(ids)
+    const kinds = before.map((doc) => (doc && this.#random.chance(0.2) ? 'delete' : 'put'))
+    const writes = this.#try(ids.map((id, i) => [id, kinds[i]!]))
+    const done = await this.#db.transaction(async (tx) => {
+      const made: [string, number, string][] = []
+      for (const [id, n, kind] of writes) {
+        const doc = await tx.get(id)
+        const body = { ...bodyOf(this.#task.contentSeed, n), id, ...(doc && { rev: doc.rev }) }
+        const ref = kind === 'delete' ? await tx.delete(id) : await tx.put(body)
+        if (ref === undefined) told({ kind: 'fault', fault: `${id} was there, and its delete found nothing` })
+        else made.push([id, n, ref.rev])
+      }
+      told({ kind: 'whole', writes: made })
+      return made
+    })
     this.#acknowledge(done)
   }
 

@@ -19,6 +19,9 @@ export interface FleetAuditOptions {
   readonly documents: number
   /** Of the same ids on both sides, while neither could hear of the other's. */
   readonly edits: number
+  readonly transactions: number
+  /** Bodies dropped by the peer that holds what it uses. */
+  readonly evicted: number
   readonly onProgress?: (counts: FleetCounts) => void
 }
 
@@ -27,6 +30,10 @@ export interface FleetCounts {
   connectionCuts: number
   documents: number
   edits: number
+  /** Transactions that had come to their commit. */
+  transactions: number
+  /** Bodies that a peer dropped. */
+  evicted: number
 }
 
 export interface FleetReport extends FleetCounts {
@@ -37,6 +44,7 @@ export interface FleetReport extends FleetCounts {
   readonly faults: readonly string[]
 }
 
+const minima = ['restarts', 'connectionCuts', 'documents', 'edits', 'transactions', 'evicted'] as const
 /** What is allowed between the last fault and agreement. */
 const CONVERGENCE_MS = 30_000
 /** How long is waited for it, to tell late from never. */
@@ -64,7 +72,14 @@ class FleetAudit {
   readonly #peers: readonly [PeerProcess, PeerProcess]
   readonly #shared = Array.from({ length: SHARED }, (_, i) => `shared/${i}`)
   readonly #faults: string[] = []
-  readonly #counts: FleetCounts = { restarts: 0, connectionCuts: 0, documents: 0, edits: 0 }
+  readonly #counts: FleetCounts = {
+    restarts: 0,
+    connectionCuts: 0,
+    documents: 0,
+    edits: 0,
+    transactions: 0,
+    evicted: 0,
+  }
 
   private constructor(
     options: FleetAuditOptions,
@@ -127,6 +142,8 @@ class FleetAudit {
   #counted(): FleetCounts {
     this.#counts.connectionCuts = this.#proxy.cuts
     this.#counts.documents = this.#ledger.documents
+    this.#counts.transactions = this.#ledger.wholes.count
+    this.#counts.evicted = this.#ledger.evicted
     return this.#counts
   }
 
@@ -134,8 +151,7 @@ class FleetAudit {
     const until = Date.now() + FAULTS_MS
     const short = (): boolean => {
       const counts = this.#counted()
-      const names = ['restarts', 'connectionCuts', 'documents', 'edits'] as const
-      return names.some((name) => counts[name] < this.#options[name])
+      return minima.some((name) => counts[name] < this.#options[name])
     }
     while (short() && Date.now() < until && this.#faults.length === 0) {
       await pause(this.#random.between(50, 700))
@@ -184,6 +200,7 @@ class FleetAudit {
         const [mirror] = digests
         if (mirror !== undefined && digests.every((digest) => digest?.digest === mirror.digest)) {
           const ms = Date.now() - healed
+          await Promise.all(this.#peers.map((peer) => peer.ask({ what: 'reread' })))
           if (ms > CONVERGENCE_MS)
             this.#faults.push(`they agreed after ${ms} ms, allowed are ${CONVERGENCE_MS}`)
           return { ms, leaves: mirror.leaves }

@@ -2,10 +2,14 @@ import { isDeepStrictEqual } from 'node:util'
 import { bodyOf } from './content.js'
 import type { Leaves } from './leaves.js'
 import type { WriteKind } from './ledger.js'
+import { Wholes } from './wholes.js'
 
 /** Every write that a fleet tried, and which were acknowledged. No two writes have the same number. */
 export class FleetLedger {
   readonly seed: number
+  readonly wholes = new Wholes()
+  /** Bodies that peers dropped. */
+  evicted = 0
   readonly #tried = new Map<number, { readonly id: string; readonly kind: WriteKind }>()
   readonly #triesOf = new Map<string, number>()
   readonly #acknowledged = new Map<string, { readonly n: number; readonly rev: string }[]>()
@@ -27,6 +31,11 @@ export class FleetLedger {
     this.#triesOf.set(id, (this.#triesOf.get(id) ?? 0) + 1)
   }
 
+  /** The writes of one transaction, which all put something. */
+  whole(writes: readonly (readonly [id: string, n: number, rev: string])[]): void {
+    this.wholes.add(writes.map(([id, , rev]) => ({ id, rev, unique: true })))
+  }
+
   acknowledge(id: string, n: number, rev: string): void {
     const revs = this.#acknowledged.get(id)
     if (revs) revs.push({ n, rev })
@@ -41,6 +50,9 @@ export class FleetLedger {
       for (const { n, rev } of acknowledged)
         if (!there.has(rev)) faults.push(`${name}: write ${n} of ${id}, acknowledged as ${rev}, is lost`)
     }
+    const isThere = (id: string, rev: string) =>
+      leaves.get(id)?.some((leaf) => leaf.rev === rev || leaf.path.includes(rev)) === true
+    faults.push(...this.wholes.halves(isThere).map((half) => `${name}: ${half}`))
     const seen = new Set<number>()
     for (const [id, records] of leaves) {
       const revs = new Set(records.flatMap(({ rev, path }) => [rev, ...path]))

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline'
-import { type Database, open } from '@mynah/core'
+import { type Database, open, UnconfirmedError } from '@mynah/core'
 import { replicate } from '@mynah/replication'
 import { bodyOf, idOf } from './content.js'
 import { digestOf, type LeafDigest, leavesOf } from './leaves.js'
@@ -29,6 +29,8 @@ export type PeerQuestion =
   | { readonly ask: number; readonly what: 'quiet' }
   | { readonly ask: number; readonly what: 'status' }
   | { readonly ask: number; readonly what: 'leaves' }
+  /** Read everything that was dropped here. */
+  | { readonly ask: number; readonly what: 'reread' }
   /** Close, and end. */
   | { readonly ask: number; readonly what: 'close' }
 
@@ -47,10 +49,15 @@ export type PeerMessage =
       readonly writes: readonly (readonly [id: string, n: number, kind: 'put' | 'delete'])[]
     }
   | { readonly kind: 'ack'; readonly writes: readonly (readonly [id: string, n: number, rev: string])[] }
+  /** The writes of one transaction and what they make, before it commits. */
+  | { readonly kind: 'whole'; readonly writes: readonly (readonly [id: string, n: number, rev: string])[] }
+  | { readonly kind: 'evicted'; readonly bodies: number }
   | { readonly kind: 'answer'; readonly ask: number; readonly value: PeerStatus | LeafDigest | null }
   | { readonly kind: 'fault'; readonly fault: string }
 
 const PAUSE_MS = 40
+/** How long the mirror may take to give one document. */
+const REREAD_MS = 20_000
 const told = (message: PeerMessage): void => tell(message)
 
 class Peer {
@@ -59,6 +66,8 @@ class Peer {
   readonly #random: Random
   /** Ids with a write under way. */
   readonly #busy = new Set<string>()
+  /** Documents whose bodies may have been dropped. */
+  readonly #evicted = new Set<string>()
   #n: number
   #document: number
   #quiet = false
@@ -74,7 +83,9 @@ class Peer {
   /** Writes documents of its own, and now and then a shared one, until it is to be quiet. */
   async run(): Promise<void> {
     while (!this.#quiet) {
-      await this.#batch(this.#random.between(1, 30))
+      if (this.#random.chance(0.3)) await this.#transact(this.#random.between(2, 12))
+      else await this.#batch(this.#random.between(1, 30))
+      if (this.#task.hold === 'used' && this.#random.chance(0.2)) await this.#evict()
       await this.#write(this.#ownId(), this.#random.chance(0.2))
       if (this.#random.chance(0.3)) await this.#write(this.#random.pick(this.#task.shared), false)
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
@@ -121,6 +132,49 @@ class Peer {
     }
     told({ kind: 'ack', writes: done })
   }
+
+  /** Makes some documents together, and edits one or two. */
+  async #transact(size: number): Promise<void> {
+    const ids = Array.from({ length: size }, (_, i) =>
+      i < 2 ? this.#ownId() : this.#task.prefix + idOf(this.#document++),
+    )
+    const free = [...new Set(ids)].filter((id) => !this.#busy.has(id))
+    const writes = free.map((id) => [id, this.#n++, 'put'] as const)
+    told({ kind: 'try', writes })
+    const done = await this.#db.transaction(async (tx) => {
+      const made: [string, number, string][] = []
+      for (const [id, n] of writes) {
+        const { rev } = await tx.put({ ...bodyOf(this.#task.contentSeed, n), id }, { overwrite: true })
+        made.push([id, n, rev])
+      }
+      told({ kind: 'whole', writes: made })
+      return made
+    })
+    told({ kind: 'ack', writes: done })
+  }
+
+  /** Drops what the mirror has of some documents. */
+  async #evict(): Promise<void> {
+    const ids = Array.from({ length: 50 }, () => this.#ownId())
+    try {
+      const bodies = await this.#db.evict(ids)
+      for (const id of ids) this.#evicted.add(id)
+      told({ kind: 'evicted', bodies })
+    } catch (error) {
+      // The mirror is away.
+      if (!(error instanceof UnconfirmedError)) throw error
+    }
+  }
+
+  /** What was dropped in this life comes back when it is read. */
+  async reread(): Promise<void> {
+    for (const id of this.#evicted) {
+      const { doc, deleted, current } = await this.#db.read(id, { waitMs: REREAD_MS })
+      const known = doc !== undefined || deleted
+      if (!current || !known)
+        told({ kind: 'fault', fault: `${id} was dropped, and a read gives ${known ? 'an old one' : 'nothing'}` })
+    }
+  }
 }
 
 async function main(): Promise<void> {
@@ -143,6 +197,9 @@ async function main(): Promise<void> {
         const { ahead, behind, state } = replication.status()
         return { root, ahead, behind, state, error: replication.mirrors()[0]?.error?.message }
       }
+      case 'reread':
+        await peer.reread()
+        return null
       case 'leaves':
         return digestOf(await leavesOf(db, { bodies: false }))
       case 'close':

@@ -41,11 +41,19 @@ export async function inspect(
     const fault = ledger.fault(id, standings.get(id))
     if (fault !== undefined) faults.push(fault)
   }
+  const isThere = (id: string, rev: string): boolean => {
+    const standing = standings.get(id)
+    return standing !== undefined && (standing.rev === rev || standing.path.includes(rev))
+  }
+  faults.push(...ledger.wholes.halves(isThere))
   await compareCounts(db, { live: live.length, known: changed.size }, faults)
   const report = await db.verify()
   for (const finding of report.findings) faults.push(`verify: ${finding.file}: ${finding.fault}`)
   if (!report.ok && report.findings.length === 0) faults.push('verify: not ok, and nothing was found')
-  if (options.settle && faults.length === 0) for (const id of ids) ledger.settle(id, standings.get(id))
+  if (options.settle && faults.length === 0) {
+    for (const id of ids) ledger.settle(id, standings.get(id))
+    ledger.wholes.settle()
+  }
   return { ids: ids.size, faults }
 }
 

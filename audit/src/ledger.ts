@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Stored } from '@mynah/core'
 import { bodyOf } from './content.js'
+import { Wholes } from './wholes.js'
 
 export type WriteKind = 'put' | 'delete'
 
@@ -39,6 +40,7 @@ export class Ledger {
   /** Bodies follow from it. */
   readonly seed: number
   readonly #lives = new Map<string, Life>()
+  readonly wholes = new Wholes()
   /** Writes that were acknowledged. */
   acknowledged = 0
 
@@ -66,6 +68,13 @@ export class Ledger {
     const life = this.#lives.get(id) ?? { chain: [], current: undefined, since: [] }
     life.since.push({ n, kind, rev: undefined })
     this.#lives.set(id, life)
+  }
+
+  /** The writes of one transaction and what they make: all of them will be there, or none. */
+  whole(writes: readonly (readonly [id: string, n: number, rev: string])[]): void {
+    const isPut = (id: string, n: number) =>
+      this.#lives.get(id)?.since.some((attempt) => attempt.n === n && attempt.kind === 'put') === true
+    this.wholes.add(writes.map(([id, n, rev]) => ({ id, rev, unique: isPut(id, n) })))
   }
 
   acknowledge(id: string, n: number, rev: string): void {

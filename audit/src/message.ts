@@ -11,6 +11,11 @@ export type Message =
   | { readonly kind: 'phase'; readonly phase: Phase }
   /** Before each write. */
   | { readonly kind: 'try'; readonly writes: readonly (readonly [id: string, n: number, kind: WriteKind])[] }
+  /** The writes of one transaction and what they make, before it commits: all of them, or none. */
+  | {
+      readonly kind: 'whole'
+      readonly writes: readonly (readonly [id: string, n: number, rev: string])[]
+    }
   /** After its promise resolved. */
   | { readonly kind: 'ack'; readonly writes: readonly (readonly [id: string, n: number, rev: string])[] }
   /** Something that must not happen, a write that was refused for one. */

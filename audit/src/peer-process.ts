@@ -128,6 +128,12 @@ export class PeerProcess {
           this.#n = Math.max(this.#n, n + 1)
         }
         break
+      case 'whole':
+        this.#ledger.whole(message.writes)
+        break
+      case 'evicted':
+        this.#ledger.evicted += message.bodies
+        break
       case 'ack':
         for (const [id, n, rev] of message.writes) this.#ledger.acknowledge(id, n, rev)
         this.#acknowledge(message.writes)

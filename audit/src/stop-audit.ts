@@ -104,12 +104,26 @@ async function script(machine: StoppingMachine, ledger: Ledger): Promise<void> {
       if (outcome?.ok) ledger.acknowledge(write.id, write.n, outcome.doc.rev)
     }
   }
+  const together = async (db: Database, ids: readonly number[]): Promise<void> => {
+    const writes = ids.map((i) => ({ id: idOf(i), n: n++ }))
+    for (const write of writes) ledger.try(write.id, write.n, 'put')
+    const made = await db.transaction(async (tx) => {
+      const done: [string, number, string][] = []
+      for (const { id, n } of writes) {
+        const { rev } = await tx.put({ ...bodyOf(ledger.seed, n), id }, { overwrite: true })
+        done.push([id, n, rev])
+      }
+      ledger.whole(done)
+      return done
+    })
+    for (const [id, n, rev] of made) ledger.acknowledge(id, n, rev)
+  }
   for (const life of [0, 1, 2]) {
     const db = await openOn(machine)
     for (let i = 0; i < 4; i++) await put(db, 100 * life + i)
     await Promise.all(Array.from({ length: 10 }, (_, i) => put(db, 100 * life + 10 + i)))
     await putMany(db, 100 * life + 20, 15)
-    await Promise.all([put(db, 1), put(db, 2), remove(db, 3)])
+    await Promise.all([put(db, 1), put(db, 2), remove(db, 3), together(db, [4, 5, 100 * life + 60])])
     if (life !== 1) await db.seal()
     await Promise.all([put(db, 3), remove(db, 100 * life + 12), putMany(db, 100 * life + 40, 8)])
     await put(db, 100 * life + 12)

@@ -14,6 +14,7 @@ test('what was acknowledged survives kill -9 and power cuts, and nothing else ap
   expect(report.cuts).toBeGreaterThanOrEqual(12)
   expect(report.documents).toBeGreaterThanOrEqual(10_000)
   expect(report.inspections).toBeGreaterThan(10)
+  expect(report.transactions).toBeGreaterThan(100)
 })
 
 test('a disk that does not sync is found out by power cuts', { timeout }, async () => {
