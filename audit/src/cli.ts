@@ -16,7 +16,14 @@ const help = `npm run audit -- [options]: kills databases, cuts their power, and
 `
 /** A line of progress for those who do not watch a screen. */
 const QUIET_MS = 10_000
-const FLEET = { restarts: 20, connectionCuts: 30, documents: 10_000, edits: 200, transactions: 100, evicted: 100 } as const
+const FLEET = {
+  restarts: 20,
+  connectionCuts: 30,
+  documents: 10_000,
+  edits: 200,
+  transactions: 100,
+  evicted: 100,
+} as const
 
 const number = (value: number): string => value.toLocaleString('en')
 

@@ -85,7 +85,7 @@ class Peer {
     while (!this.#quiet) {
       if (this.#random.chance(0.3)) await this.#transact(this.#random.between(2, 12))
       else await this.#batch(this.#random.between(1, 30))
-      if (this.#task.hold === 'used' && this.#random.chance(0.2)) await this.#evict()
+      if (this.#task.hold === 'used' && this.#random.chance(0.5)) await this.#evict()
       await this.#write(this.#ownId(), this.#random.chance(0.2))
       if (this.#random.chance(0.3)) await this.#write(this.#random.pick(this.#task.shared), false)
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
@@ -172,7 +172,10 @@ class Peer {
       const { doc, deleted, current } = await this.#db.read(id, { waitMs: REREAD_MS })
       const known = doc !== undefined || deleted
       if (!current || !known)
-        told({ kind: 'fault', fault: `${id} was dropped, and a read gives ${known ? 'an old one' : 'nothing'}` })
+        told({
+          kind: 'fault',
+          fault: `${id} was dropped, and a read gives ${known ? 'an old one' : 'nothing'}`,
+        })
     }
   }
 }
