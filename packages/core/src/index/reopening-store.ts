@@ -217,9 +217,9 @@ export class ReopeningStore {
     const next = iterator.next.bind(iterator)
     const nextv = iterator.nextv.bind(iterator)
     const fail = (error: unknown): never => {
+      if (!isClosedScan(error)) throw readError(error)
       // The reopening did not wait for it any longer.
-      if (isClosedScan(error) && !this.#closed) throw storageError('the index', 'scan', error)
-      throw readError(error)
+      throw this.#closed ? new ClosedError() : storageError('the index', 'scan', error)
     }
     let counted = true
     this.#scans += 1

@@ -163,6 +163,15 @@ test('a scan that is under way holds it up for a while, then ends with an error'
   }
 })
 
+test('a scan that the closing ends says so', async () => {
+  const { store } = await Subject.make()
+  const scan = store.iterator({ gte: key(0), lt: key(9_999) })
+  await scan.nextv(10)
+  await store.close()
+  await expect(scan.nextv(10)).rejects.toThrow(ClosedError)
+  await expect(scan.next()).rejects.toThrow(ClosedError)
+})
+
 test('closing ends what waits for it to open, whether it opens or not, and leaves no timer', async () => {
   for (const state of ['scanned', 'closing', 'opening', 'down'] as const) {
     const subject = await Subject.make()
