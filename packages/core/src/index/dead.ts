@@ -1,7 +1,7 @@
 import { ByteReader } from '../bytes/byte-reader.js'
 import { ByteWriter } from '../bytes/byte-writer.js'
 import { parseValue } from './checksum.js'
-import { deadBounds, deadBucket } from './keys.js'
+import { deadBounds, numberAtEnd } from './keys.js'
 import type { DerivedStore } from './level.js'
 
 /** Seqs that share one count. */
@@ -24,7 +24,7 @@ export class DeadBodies {
     try {
       for (const [key, value] of await iterator.all())
         dead.#set(
-          deadBucket(key),
+          numberAtEnd(key),
           parseValue(key, value, (bytes) => new ByteReader(bytes).varint()),
         )
     } finally {

@@ -1,6 +1,6 @@
 import { parseValue } from './checksum.js'
 import { decodeHistory, type HistoryRow } from './entry.js'
-import { historyRange, historySeq } from './keys.js'
+import { historyRange, numberAtEnd } from './keys.js'
 import type { DerivedStore } from './level.js'
 import type { Overlay } from './overlay.js'
 
@@ -25,7 +25,7 @@ export async function readHistory(
   }))
   const range = Number.isFinite(before) ? historyRange(id, from, before) : historyRange(id, from)
   for await (const [key, value] of store.iterator(range)) {
-    const seq = historySeq(key)
+    const seq = numberAtEnd(key)
     rows.set(seq, { seq, ...parseValue(key, value, decodeHistory) })
   }
   for (const one of newer) {

@@ -44,8 +44,8 @@ export function historyKey(id: string, seq: number): Uint8Array {
   return writer.finish()
 }
 
-/** The seq at the end of a history key, or of another's. */
-export function historySeq(key: Uint8Array): number {
+/** The seq, or the bucket, at the end of a key. */
+export function numberAtEnd(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset + key.length - 8, 8)
   return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4)
 }
@@ -65,9 +65,6 @@ export function deadKey(bucket: number): Uint8Array {
   writer.u64(bucket)
   return writer.finish()
 }
-
-/** The bucket of its key. */
-export const deadBucket = historySeq
 
 /** All keys of buckets. */
 export const deadBounds = { gte: Uint8Array.of(DEAD), lt: Uint8Array.of(DEAD + 1) } as const

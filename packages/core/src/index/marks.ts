@@ -1,7 +1,7 @@
 import { ByteReader, MalformedBytes } from '../bytes/byte-reader.js'
 import { ByteWriter } from '../bytes/byte-writer.js'
 import { checkedValue } from './checksum.js'
-import { historySeq, markBounds } from './keys.js'
+import { markBounds, numberAtEnd } from './keys.js'
 import type { DerivedStore } from './level.js'
 
 /** The newest arrival time among the records past `since` and not past `seq`: milliseconds since 1970 UTC. */
@@ -26,7 +26,7 @@ export async function* readMarks(store: DerivedStore): AsyncGenerator<Mark> {
     if (value === undefined) continue
     try {
       const reader = new ByteReader(value)
-      const mark = { seq: historySeq(key), latest: reader.f64(), since: reader.varint() }
+      const mark = { seq: numberAtEnd(key), latest: reader.f64(), since: reader.varint() }
       reader.end()
       yield mark
     } catch (error) {
