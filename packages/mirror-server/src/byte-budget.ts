@@ -17,12 +17,20 @@ export class ByteBudget {
    * @throws RequestRefusedError `MYNAH_BUSY` when there is no room; a single holder always has room.
    */
   hold(bytes: number, answer: Stream & NodeJS.WritableStream): void {
+    finished(answer, this.take(bytes))
+  }
+
+  /**
+   * Holds `bytes` until what it returns is called; to be called once.
+   * @throws RequestRefusedError `MYNAH_BUSY`, as `hold`
+   */
+  take(bytes: number): () => void {
     if (this.#held > 0 && this.#held + bytes > this.bytes) {
       throw new RequestRefusedError('MYNAH_BUSY', 'The mirror has too much in hand; come again')
     }
     this.#held += bytes
-    finished(answer, () => {
+    return () => {
       this.#held -= bytes
-    })
+    }
   }
 }

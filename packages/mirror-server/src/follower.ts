@@ -66,7 +66,12 @@ export class Follower {
 
   #look(): void {
     const { env } = this.#options
-    this.#looking = this.#lookAtAll().then((all) => {
+    const looked = this.#lookAtAll().catch((error: unknown) => {
+      // What the disk does not tell now, it may later.
+      this.#tell('this mirror', error)
+      return false
+    })
+    this.#looking = looked.then((all) => {
       if (this.#stopped.signal.aborted) return
       this.#pauseMs = all ? LOOK_MS : Math.min(2 * this.#pauseMs, LOOK_MS)
       const jitter = 0.5 + env.randomBytes(1)[0]! / 256

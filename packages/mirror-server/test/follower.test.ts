@@ -1,5 +1,10 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { nodeEnv } from '@mynah/core'
 import { connect } from '@mynah/replication'
 import { expect, onTestFinished, test } from 'vitest'
+import { Databases } from '../src/databases.js'
+import { Follower } from '../src/follower.js'
 import { startMirror } from './fixture.js'
 
 const WAIT = { timeout: 15_000 }
@@ -43,6 +48,22 @@ test('a mirror goes on without the one that it follows, and catches up with it',
   const back = await documentsOf(again.origin, 'a')
   await expect.poll(() => back.count(), { timeout: 40_000 }).toBe(2)
 }, 60_000)
+
+test('a folder that the disk does not list is told, and ends nothing', async () => {
+  const first = await startMirror(['a'])
+  const file = join(first.data, 'no folder')
+  await writeFile(file, '')
+  const told: string[] = []
+  const follower = new Follower({
+    mirrors: [{ url: first.origin }],
+    databases: new Databases(file, nodeEnv),
+    env: nodeEnv,
+    onError: (_url, { message }) => told.push(message),
+  })
+  follower.start()
+  await expect.poll(() => told.join(), WAIT).toMatch(/ENOTDIR/)
+  await follower.stop()
+})
 
 test('what is no mirror is refused', async () => {
   for (const url of ['ftp://x', 'http://u:p@x', 'http://x/v1/Not-a-name!', 'http://x?y'])

@@ -35,6 +35,14 @@ describe('a document', () => {
     expect((await put(url, { n: 5 })).status).toBe(200)
   })
 
+  test('of a database that is called as the routes are is where its location says', async () => {
+    const { origin } = await startMirror(['docs'])
+    const made = await put(`${origin}/v1/docs/docs/x`, {})
+    expect(made.headers.get('location')).toBe('/v1/docs/docs/x')
+    const one = await fetch(`${origin}/v1/docs/%64ocs`, { method: 'POST', headers: json, body: '{"id":"y"}' })
+    expect(one.headers.get('location')).toBe('/v1/docs/docs/y')
+  })
+
   test('that cannot be is refused, and nothing changes', async () => {
     const { origin } = await startMirror(['a'])
     const url = `${origin}/v1/a/docs/x`

@@ -2,11 +2,12 @@ import { Readable } from 'node:stream'
 import { type Change, type ChangesOptions, CursorLostError, type Env, MynahError } from '@mynah/core'
 import { parsePosition, type Replica } from '@mynah/core/replica'
 import { documentJson, encodeError, mediaTypes, routes, wireLimits } from '@mynah/replication/protocol'
-import { failureOf, type Query } from '@mynah/replication/serve'
+import { failureOf, type Query, RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
+import type { ByteBudget } from '../byte-budget.js'
 import { refuseOtherMethods } from '../failures.js'
 import { flagOf, numberOf, textOf } from '../query.js'
-import { belowRoot, type DatabaseRequest, type RouteOptions } from './scope.js'
+import { belowRoot, COUNTED_TEXT, type DatabaseRequest, type RouteOptions } from './scope.js'
 
 /** How a change, a sign of life and an error are written. */
 interface Lines {
@@ -33,13 +34,14 @@ const events: Lines = {
 
 /** What changed, as lines of JSON or as server-sent events. */
 export const changesRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
-  const { databases, env, liveStreams } = options
+  const { databases, env, liveStreams, budget } = options
   const url = belowRoot(routes.changes)
   fastify.get<DatabaseRequest>(url, { exposeHeadRoute: false }, async (request, reply) => {
     const { query, headers, params } = request
     const last = headers['last-event-id']
     const asked = changesOf(query, typeof last === 'string' ? last : undefined)
     const { database, replica } = await databases.get(params.db)
+    if (reply.raw.destroyed) return reply.hijack()
     requireCursor(replica, asked.since)
     const lines = (headers.accept ?? '').includes(mediaTypes.events) ? events : plain
     const over = new AbortController()
@@ -51,7 +53,7 @@ export const changesRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, o
       reply.header('connection', 'close')
     }
     const changes = database.changes({ ...asked, signal: over.signal })
-    const text = linesOf(changes, lines, env, over.signal)
+    const text = counted(linesOf(changes, lines, env, over.signal), lines, budget)
     return await reply
       .type(lines.type)
       .header('cache-control', 'no-store')
@@ -109,6 +111,30 @@ async function* linesOf(
     yield lines.error(encodeError(failureOf(error)))
   } finally {
     await iterator.return?.()
+  }
+}
+
+/**
+ * Counts long lines as held. When the next but one is asked for, a line has left: the answer takes one while its socket
+ * has another.
+ */
+async function* counted(
+  texts: AsyncIterable<string>,
+  lines: Lines,
+  budget: ByteBudget,
+): AsyncGenerator<string> {
+  const held: (() => void)[] = []
+  try {
+    for await (const text of texts) {
+      if (held.length === 2) held.shift()!()
+      held.push(text.length > COUNTED_TEXT ? budget.take(text.length) : () => undefined)
+      yield text
+    }
+  } catch (error) {
+    if (!(error instanceof RequestRefusedError)) throw error
+    yield lines.error(encodeError(failureOf(error)))
+  } finally {
+    for (const release of held) release()
   }
 }
 

@@ -13,7 +13,7 @@ import { documentOf, utf8 } from '../document-body.js'
 import { refuseOtherMethods } from '../failures.js'
 import { flagOf, numberOf, textOf } from '../query.js'
 import { sendRef } from './documents.js'
-import { belowRoot, type DatabaseRequest, type RouteOptions, takeBytes } from './scope.js'
+import { belowRoot, type DatabaseRequest, type RouteOptions, sendText, takeBytes } from './scope.js'
 
 const LIST_LIMIT = 100
 
@@ -23,7 +23,7 @@ export const collectionRoutes: FastifyPluginAsync<RouteOptions> = async (fastify
   fastify.get<DatabaseRequest>(url, async ({ params, query }, reply) => {
     const range = rangeOf(query)
     const { database } = await databases.get(params.db)
-    return await reply.type(mediaTypes.json).send(await page(database, range))
+    return await sendText(reply, mediaTypes.json, await page(database, range), budget)
   })
   await fastify.register(async (scope) => {
     takeBytes(scope, { type: mediaTypes.json, bytesMax: wireLimits.requestBytes }, budget)
@@ -32,12 +32,12 @@ export const collectionRoutes: FastifyPluginAsync<RouteOptions> = async (fastify
     scope.post<DatabaseRequest>(url, async ({ params, query, headers, body }, reply) => {
       const overwrite = flagOf(query, 'overwrite')
       const { database } = await databases.get(params.db)
-      if (!headers['content-type']!.startsWith(mediaTypes.lines)) {
+      if (!headers['content-type']!.trim().toLowerCase().startsWith(mediaTypes.lines)) {
         const ref = await database.put(documentOf(body), { overwrite })
         return await sendRef(reply, ref, ref.rev.startsWith('1-') ? 201 : 200)
       }
       const outcomes = await putLines(database, utf8(body), overwrite)
-      return await reply.type(mediaTypes.lines).send(outcomes)
+      return await sendText(reply, mediaTypes.lines, outcomes, budget)
     })
   })
   refuseOtherMethods(fastify, url, ['GET', 'POST'])

@@ -7,11 +7,11 @@ import {
   wireLimits,
 } from '@mynah/replication/protocol'
 import { RequestRefusedError } from '@mynah/replication/serve'
-import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { documentOf } from '../document-body.js'
 import { refuseOtherMethods } from '../failures.js'
 import { flagOf, textOf } from '../query.js'
-import { belowRoot, type DatabaseRequest, type RouteOptions, takeBytes } from './scope.js'
+import { belowRoot, type DatabaseRequest, type RouteOptions, sendText, takeBytes } from './scope.js'
 
 interface DocumentRequest extends DatabaseRequest {
   Params: { readonly db: string; readonly '*': string }
@@ -30,12 +30,13 @@ export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
     })
     if (details) {
       const { doc, current, asOf, deleted, conflicts } = read
-      return await sendJson(reply, documentJson({ doc, current, asOf, deleted, conflicts }))
+      const told = documentJson({ doc, current, asOf, deleted, conflicts })
+      return await sendText(reply, mediaTypes.json, told, budget)
     }
     if (read.doc === undefined) throw absent(read.deleted && rev === undefined)
     reply.header('etag', `"${read.doc.rev}"`)
     if (namesRev(headers['if-none-match'], read.doc.rev)) return await reply.code(304).send()
-    return await sendJson(reply, documentJson(read.doc))
+    return await sendText(reply, mediaTypes.json, documentJson(read.doc), budget)
   })
 
   await fastify.register(async (scope) => {
@@ -72,17 +73,14 @@ export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
 /** What a write answers: the document's id and rev. */
 export function sendRef(reply: FastifyReply, { id, rev }: Ref, status: 200 | 201): FastifyReply {
   reply.code(status).header('etag', `"${rev}"`)
-  if (status === 201) reply.header('location', `${collectionOf(reply.request.url)}/${encodeURIComponent(id)}`)
-  return sendJson(reply, JSON.stringify({ id, rev }))
+  if (status === 201) reply.header('location', `${collectionOf(reply.request)}/${encodeURIComponent(id)}`)
+  return reply.type(mediaTypes.json).send(JSON.stringify({ id, rev }))
 }
 
-function sendJson(reply: FastifyReply, json: string): FastifyReply {
-  return reply.type(mediaTypes.json).send(json)
-}
-
-/** `…/v1/db/docs` of a request to it or below it. */
-function collectionOf(url: string): string {
-  return /^.*?\/docs(?=[/?]|$)/.exec(url)?.[0] ?? url
+/** `…/v1/db/docs` of a request to it or below it: of its route, as a database may be called `docs` too. */
+function collectionOf({ routeOptions, params }: FastifyRequest): string {
+  const { db } = params as DatabaseRequest['Params']
+  return routeOptions.url!.replace(/\/\*$/, '').replace(':db', db)
 }
 
 /**

@@ -44,6 +44,15 @@ export function takeBytes(
   })
 }
 
+/** Shorter texts are not counted: a socket holds as much by itself. */
+export const COUNTED_TEXT = 64 * 1024
+
+/** Sends JSON, or lines of it; a long one counts as held while it leaves, however slowly it is taken. */
+export function sendText(reply: FastifyReply, type: string, text: string, budget: ByteBudget): FastifyReply {
+  if (text.length > COUNTED_TEXT) budget.hold(text.length, reply.raw)
+  return reply.type(type).send(text)
+}
+
 /** Sends an answer of the protocol, whose bytes count as held while they leave. */
 export function sendAnswer(
   reply: FastifyReply,

@@ -1,0 +1,51 @@
+import { connect } from 'node:net'
+import { nodeEnv } from '@mynah/core'
+import { decodeError } from '@mynah/replication/protocol'
+import fastify from 'fastify'
+import { expect, onTestFinished, test } from 'vitest'
+import { ByteBudget } from '../src/byte-budget.js'
+import { Databases } from '../src/databases.js'
+import { answerFailure } from '../src/failures.js'
+import { Gate } from '../src/gate.js'
+import { LiveStreams } from '../src/live-streams.js'
+import { changesRoutes } from '../src/routes/changes.js'
+import { collectionRoutes } from '../src/routes/collection.js'
+import { documentRoutes } from '../src/routes/documents.js'
+import { temporaryFolder } from './fixture.js'
+
+const DOCUMENT_BYTES = 4_000_000
+
+/** The routes for documents, with a budget for two of three large documents. */
+async function smallServer(): Promise<{ readonly origin: string; readonly budget: ByteBudget }> {
+  const databases = new Databases(await temporaryFolder(), nodeEnv)
+  onTestFinished(() => databases.close())
+  const { opened } = await databases.create('a')
+  await opened.database.put({ id: 'big', text: 'x'.repeat(DOCUMENT_BYTES) })
+  const budget = new ByteBudget(2.5 * DOCUMENT_BYTES)
+  const shared = { databases, env: nodeEnv, budget, shardGate: new Gate(1), liveStreams: new LiveStreams() }
+  const server = fastify()
+  onTestFinished(() => server.close())
+  server.removeAllContentTypeParsers()
+  server.setErrorHandler(answerFailure)
+  for (const routes of [documentRoutes, collectionRoutes, changesRoutes])
+    await server.register(routes, { ...shared, prefix: '/v1' })
+  return { origin: await server.listen({ port: 0, host: '127.0.0.1' }), budget }
+}
+
+test('who asks for large documents and does not take them gets no memory without bound', async () => {
+  for (const path of ['docs/big', 'docs/big?details=true', 'docs', 'changes?documents=true&live=true']) {
+    const { origin, budget } = await smallServer()
+    const slow = [1, 2].map(() => {
+      const connection = connect(Number(new URL(origin).port), '127.0.0.1').pause()
+      onTestFinished(() => void connection.destroy())
+      connection.write(`GET /v1/a/${path} HTTP/1.1\r\nhost: x\r\n\r\n`)
+      return connection
+    })
+    await expect.poll(() => budget.held, { timeout: 10_000 }).toBeGreaterThan(2 * DOCUMENT_BYTES)
+    const text = await (await fetch(`${origin}/v1/a/${path}`)).text()
+    expect([path, decodeError(text.trimEnd()).code]).toEqual([path, 'MYNAH_BUSY'])
+    for (const connection of slow) connection.destroy()
+    await expect.poll(() => budget.held, { timeout: 10_000 }).toBe(0)
+    expect((await fetch(`${origin}/v1/a/docs/big`)).status).toBe(200)
+  }
+}, 30_000)
