@@ -81,6 +81,8 @@ export class Compactor {
   readonly #upkeep = new Serial()
   /** Bytes of files, written less removed. */
   writtenBytes = 0
+  /** Segments that a copy of the manifest on disk may name, though the one in RAM does not. */
+  #undecided: CompactedSegment[] = []
 
   constructor(options: CompactorOptions) {
     this.#options = options
@@ -106,6 +108,7 @@ export class Compactor {
    */
   async rewrite(shards: readonly StoredShard[], sieve: Sieve, signal: AbortSignal): Promise<Rewritten> {
     const { storage, env, manifest, numbers } = this.#options
+    await this.#decide()
     const output = new CompactedSegment({
       storage,
       env,
@@ -126,7 +129,7 @@ export class Compactor {
       if (done === undefined) await output.discard()
       return { done: done !== undefined, shards: done === undefined ? 0 : taken, segments: done ?? 0 }
     } catch (cause) {
-      await output.discard()
+      if (!this.#undecided.includes(output)) await output.discard()
       if (cause instanceof ShardCorruptError) return { done: false, shards: 0, segments: 0 }
       if (cause instanceof MynahError) throw cause
       throw new StorageError(output.name, 'compact to', { cause })
@@ -214,6 +217,14 @@ export class Compactor {
     await output.add({ frame, bytes })
   }
 
+  /** Removes what was left when the manifest could not be written, though one of its copies may have been. @throws StorageError */
+  async #decide(): Promise<void> {
+    if (this.#undecided.length === 0) return
+    await this.#options.manifest.update(() => ({}))
+    for (const output of this.#undecided) await output.discard()
+    this.#undecided = []
+  }
+
   /** Puts the new shards in the place of the old ones; gives how many segments went, or undefined when it may not. */
   async #switch(
     output: CompactedSegment,
@@ -227,6 +238,7 @@ export class Compactor {
     const done = await sieve.commit(spansOf(sources), async () => {
       for (const name of new Set(sources.map(({ segment }) => segment)))
         if (table.in(name).every((shard) => moved.has(shard))) gone.add(name)
+      this.#undecided.push(output)
       await manifest.update((data) => ({
         segments: withCompacted(
           data.segments.filter(({ name }) => !gone.has(name)),
@@ -235,6 +247,7 @@ export class Compactor {
         nextFile: Math.max(data.nextFile, output.number + 1),
         historySince: Math.max(data.historySince, sieve.historySince),
       }))
+      this.#undecided = []
       for (const frame of output.frames) table.add({ ...frame, segment: output.name })
     })
     if (!done) return undefined
