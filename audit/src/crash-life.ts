@@ -17,7 +17,8 @@ const HANG_MS = 60_000
 /** Where a child is to die; the chances are the shares. */
 const deaths: readonly Phase[] = [
   ...(['opening', 'opening', 'open', 'open', 'open', 'open'] as const),
-  ...(['sealing', 'sealing', 'closing', 'closing', 'closing'] as const),
+  ...(['sealing', 'sealing', 'compacting', 'compacting', 'compacting'] as const),
+  ...(['closing', 'closing', 'closing'] as const),
 ]
 
 /** What a round came to. */

@@ -64,7 +64,8 @@ class Writer {
   async #step(batches: number, size: number): Promise<void> {
     const chance = this.#random.next()
     if (chance < batches) return this.#batch(this.#random.between(1, size))
-    if (chance > 0.995 && !this.#sealing) return this.#seal()
+    if (chance > 0.997 && !this.#sealing) return this.#seal()
+    if (chance > 0.99 && !this.#sealing) return this.#compact()
     if (chance > 0.955) return this.#transact(this.#random.between(2, 12))
     const fate = this.#random.next()
     if (fate < 0.6) return this.#put(this.#newId())
@@ -173,6 +174,15 @@ class Writer {
     this.#sealing = true
     phase('sealing')
     await this.#db.seal()
+    phase('open')
+    this.#sealing = false
+  }
+
+  /** Beside the other writers, which go on. */
+  async #compact(): Promise<void> {
+    this.#sealing = true
+    phase('compacting')
+    await this.#db.compact()
     phase('open')
     this.#sealing = false
   }

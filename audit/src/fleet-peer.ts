@@ -85,6 +85,7 @@ class Peer {
     while (!this.#quiet) {
       if (this.#random.chance(0.3)) await this.#transact(this.#random.between(2, 12))
       else await this.#batch(this.#random.between(1, 30))
+      if (this.#random.chance(0.02)) await this.#db.compact()
       if (this.#task.hold === 'used' && this.#random.chance(0.5)) await this.#evict()
       await this.#write(this.#ownId(), this.#random.chance(0.2))
       if (this.#random.chance(0.3)) await this.#write(this.#random.pick(this.#task.shared), false)

@@ -4,7 +4,7 @@ import type { DurableNews } from './power-cut-storage.js'
 import type { IndexNews } from './watched-level.js'
 
 /** Where a writing child is in its life. */
-export type Phase = 'ready' | 'opening' | 'open' | 'sealing' | 'closing' | 'closed'
+export type Phase = 'ready' | 'opening' | 'open' | 'sealing' | 'compacting' | 'closing' | 'closed'
 
 /** What a writing child tells its driver, a line of JSON each. */
 export type Message =

@@ -3,7 +3,14 @@ import type { Computer, Ground, Process } from './ground.js'
 import { Violation } from './violation.js'
 
 /** What any operation may come to. */
-const ALWAYS = new Set(['MYNAH_CONFLICT', 'MYNAH_CLOSED', 'MYNAH_UNREACHABLE', 'MYNAH_UNCONFIRMED'])
+const ALWAYS = new Set([
+  'MYNAH_CONFLICT',
+  'MYNAH_CLOSED',
+  'MYNAH_UNREACHABLE',
+  'MYNAH_UNCONFIRMED',
+  // Of a revision that is named, was superseded, and went with a compaction.
+  'MYNAH_HISTORY_GONE',
+])
 /** What a failing or full disk may make of an operation. */
 const DISK = new Set([
   'MYNAH_STORAGE',

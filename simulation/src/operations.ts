@@ -26,7 +26,7 @@ function anyFreshness(random: Random): ReadOptions {
   return { freshness, waitMs: random.pick([200, 2_000]) }
 }
 
-/** What an application may do, and how often of all. Compaction goes here. */
+/** What an application may do, and how often of all. */
 const operations: readonly (readonly [weight: number, name: string, Operation])[] = [
   [30, 'edit', (process, app, random, world) => app.edit(process, anId(world, random), anyFreshness(random))],
   [5, 'put new', (process, app, random, world) => app.put(process, app.draw(anId(world, random)))],
@@ -54,6 +54,14 @@ const operations: readonly (readonly [weight: number, name: string, Operation])[
   [3, 'list', (process, app, random) => app.list(process, random.chance(0.2) ? 'fetch' : 'skip')],
   [4, 'follow', (process, app, random) => app.follower.follow(process, random.chance(0.5))],
   [2, 'seal', ({ db }) => db.seal()],
+  [
+    2,
+    'compact',
+    async ({ db }, _app, _random, world) => {
+      const { recordsDropped, bodiesDropped } = await db.compact()
+      if (recordsDropped + bodiesDropped > 0) world.count('compactions')
+    },
+  ],
   [1, 'verify', ({ db }) => db.verify()],
   [1, 'stats', ({ db }) => Promise.all([db.stats(), db.count()])],
   [

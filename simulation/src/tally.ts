@@ -7,6 +7,7 @@ const LEAST: Readonly<Record<string, number>> = {
   'evicted bodies': 3,
   'resolved conflicts': 1,
   pins: 8,
+  compactions: 2,
   kill: 5,
   'power cut': 5,
   restarts: 2,

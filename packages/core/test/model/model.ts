@@ -12,6 +12,8 @@ export interface Recorded extends Revision {
   readonly held: boolean
   /** Its body was here, and may still be where nothing but the past is told from. */
   readonly dropped?: boolean
+  /** It was superseded when the log was compacted: its record may be gone. */
+  readonly faint?: boolean
 }
 
 /** What an operation comes to. */
@@ -39,7 +41,11 @@ export class Model {
   /** When each place in the log was written, and whether the next belongs to the same transaction. */
   readonly #places: { readonly at: number; readonly continues: boolean }[]
 
+  /** The last place when the log was compacted: of what was before, only what is known now is sure. */
+  compactedAt = 0
+
   constructor(from?: Model, until = Number.POSITIVE_INFINITY) {
+    this.compactedAt = from?.compactedAt ?? 0
     this.#documents = new Map(from?.all())
     this.#places = from === undefined ? [] : from.#places.slice(0, until)
     if (until > (from?.seq ?? 0)) return
@@ -215,6 +221,18 @@ export class Model {
       this.#replace(leaf, { ...leaf, held: false, dropped: true })
     }
     return leaves.length
+  }
+
+  /** The past may be gone from here on. */
+  compact(): void {
+    this.compactedAt = this.seq
+    for (const id of this.ids()) {
+      const leaves = new Set(this.leaves(id))
+      for (const one of this.recorded(id)) {
+        const dropped = one.held || one.dropped === true
+        if (!leaves.has(one)) this.#replace(one, { ...one, held: false, dropped, faint: true })
+      }
+    }
   }
 
   #replace(old: Recorded, by: Recorded): void {

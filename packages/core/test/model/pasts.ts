@@ -1,4 +1,4 @@
-import type { Snapshot, Version } from '../../src/index.js'
+import { HistoryGoneError, type Snapshot, type Version } from '../../src/index.js'
 import { collect } from '../log/support.js'
 import { anId, ids } from './drawing.js'
 import { answerOf, type History } from './history.js'
@@ -13,12 +13,14 @@ export async function pastOf(history: History): Promise<void> {
   const { chance, db, model } = history
   const id = anId(chance)
   const found = await collect(db.history(id))
-  const expected = model.recorded(id).map((one): Version => {
-    const { rev, seq, at, deleted, held, dropped } = one
+  const expected = model.recorded(id).flatMap((one): Version[] => {
+    const { rev, seq, at, deleted, held, dropped, faint } = one
     const version = { rev, seq, at: new Date(at), deleted }
-    // Of a body that was dropped, nobody knows whether it still is there.
-    const told = dropped ? found.find((other) => other.seq === seq)?.doc !== undefined : held
-    return told && !deleted ? { ...version, doc: documentAt(one) as Version['doc'] & object } : version
+    // Of what was dropped, nobody knows whether it still is there.
+    const there = found.find((other) => other.seq === seq)
+    if (faint && there === undefined) return []
+    const told = dropped ? there?.doc !== undefined : held
+    return [told && !deleted ? { ...version, doc: documentAt(one) as Version['doc'] & object } : version]
   })
   history.same(`history ${id}`, found, expected.toReversed())
 }
@@ -32,7 +34,11 @@ export async function snapshot(history: History): Promise<void> {
     : { seq: chance.below(model.seq + 1) }
   history.tell(`  at ${show(moment)}`)
   const seq = model.endOf('seq' in moment ? moment.seq : model.placeAt(moment.time.getTime()))
-  const past = await db.at(moment)
+  const past = await db.at(moment).catch((error: unknown) => {
+    if (error instanceof HistoryGoneError && seq < model.compactedAt) return undefined
+    throw error
+  })
+  if (past === undefined) return
   history.same('the seq of a snapshot', past.seq, seq)
   await checkSnapshot(history, past, model.until(seq))
   if (chance.is(0.2))
@@ -67,5 +73,7 @@ function documentThen(then: Model, id: string): readonly Answer[] {
   if (winner === undefined || winner.deleted) return [done(undefined)]
   if (winner.held) return [done(documentAt(winner))]
   const unreachable = refused('MYNAH_UNREACHABLE')
-  return winner.dropped ? [done(documentAt(winner)), unreachable] : [unreachable]
+  if (!winner.dropped) return [unreachable]
+  const gone = then.compactedAt > 0 ? [refused('MYNAH_HISTORY_GONE')] : []
+  return [done(documentAt(winner)), unreachable, ...gone]
 }

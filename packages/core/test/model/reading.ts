@@ -5,7 +5,8 @@ import { keyOf, recordOf } from './revision.js'
 
 type Found = Pick<Read, 'current' | 'asOf' | 'from'> & { readonly doc?: Document; readonly deleted?: boolean }
 /** All that may be found; undefined where there is an error. */
-type May = readonly (Found | undefined)[]
+type May = readonly (Found | Gone | undefined)[]
+type Gone = 'gone'
 
 /**
  * What a read may come to: one answer, but for bodies of the past that were dropped and may still be there. It gives the
@@ -17,6 +18,7 @@ export function readOf(history: History, id: string, options: ReadOptions = {}):
   const deleted = options.rev === undefined && model.winner(id)?.deleted === true
   return may.map((found) => {
     if (found === undefined) return refused('MYNAH_UNREACHABLE')
+    if (found === 'gone') return refused('MYNAH_HISTORY_GONE')
     if (!found.current && options.strict) return refused('MYNAH_STALE')
     return done({ deleted, ...found, conflicts: model.conflicts(id) })
   })
@@ -126,10 +128,11 @@ function revisionOf(history: History, id: string, { rev, freshness }: ReadOption
   }
   const past = superseded(history, id).find((one) => one.rev === rev)
   const known = past !== undefined || leaves.some(({ path }) => path.includes(rev!))
-  if (past?.deleted) return [{ ...about, deleted: true }]
+  const gone: May = known && model.compactedAt > 0 ? ['gone'] : []
+  if (past?.deleted) return [{ ...about, deleted: true }, ...gone]
   if (past?.held) return [{ ...about, doc: documentAt(past) }]
   const without = known && freshness !== 'local' ? undefined : about
-  return past?.dropped ? [{ ...about, doc: documentAt(past) }, without] : [without]
+  return past?.dropped ? [{ ...about, doc: documentAt(past) }, without, ...gone] : [without, ...gone]
 }
 
 export function documentAt({ id, rev, body }: Recorded): Document {

@@ -12,10 +12,10 @@ function liveOf({ model }: History, id: string) {
   return model.leaves(id).filter(({ deleted }) => !deleted)
 }
 
-/** A conflict as it is told now. */
-function conflictOf(history: History, id: string): Conflict {
+/** A conflict as it is told now; compaction may have taken its base. */
+function conflictOf(history: History, id: string, found: Conflict | undefined): Conflict {
   const live = liveOf(history, id)
-  const base = baseOf(history, id)
+  const base = baseOf(history, id, found?.base !== undefined)
   return {
     id,
     leaves: live.filter(({ held }) => held).map(documentAt),
@@ -25,17 +25,26 @@ function conflictOf(history: History, id: string): Conflict {
 }
 
 /** The newest revision that all live leaves follow, where its body is held. */
-function baseOf(history: History, id: string): Document | undefined {
+function baseOf(history: History, id: string, mayBe: boolean): Document | undefined {
   const [first, ...others] = liveOf(history, id)
   const rev = first?.path.find((one) => others.every(({ path }) => path.includes(one)))
-  const base = superseded(history, id).find((past) => past.rev === rev && past.held)
+  const base = superseded(history, id).find(
+    (past) => past.rev === rev && (past.held || (past.faint && past.dropped && mayBe)),
+  )
   return base && !base.deleted ? documentAt(base) : undefined
 }
 
 export async function conflicts(history: History): Promise<void> {
   const inConflict = history.model.ids().filter((id) => liveOf(history, id).length > 1)
-  const expected = inConflict.map((id) => conflictOf(history, id))
-  history.same('conflicts', await collect(history.db.conflicts()), expected)
+  const found = await collect(history.db.conflicts())
+  const expected = inConflict.map((id) =>
+    conflictOf(
+      history,
+      id,
+      found.find((one) => one.id === id),
+    ),
+  )
+  history.same('conflicts', found, expected)
 }
 
 /** Mostly one that has a conflict. */
@@ -72,7 +81,7 @@ export async function resolve(history: History): Promise<void> {
     return history.same('what a merge is asked', asked, undefined)
   }
   const ready = fetchAll(history, id)
-  history.same('what a merge is asked', asked, ready ? conflictOf(history, id) : undefined)
+  history.same('what a merge is asked', asked, ready ? conflictOf(history, id, asked) : undefined)
   history.same(
     `resolve ${id}`,
     answer,

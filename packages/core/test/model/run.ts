@@ -1,5 +1,6 @@
 import { changes, follow } from './changing.js'
 import { checkAll } from './check.js'
+import { compact, compactAndEnd } from './compacting.js'
 import { evict } from './evicting.js'
 import { History, type Step } from './history.js'
 import { aborted, contact, counts, end, pass, reopen, seal, setMode, verify } from './life.js'
@@ -22,6 +23,8 @@ const steps: readonly (readonly [weight: number, name: string, step: Step])[] = 
   [4, 'transaction, raced', transactionRaced],
   [4, 'transaction, and end', transactionAndEnd],
   [6, 'evict', evict],
+  [5, 'compact', compact],
+  [3, 'compact, and end', compactAndEnd],
   [3, 'pin', pin],
   [2, 'pin, and end', pinAndEnd],
   [5, 'conflicts', conflicts],
