@@ -1,7 +1,7 @@
 import { ByteReader, MalformedBytes } from '../bytes/byte-reader.js'
 import type { ByteWriter } from '../bytes/byte-writer.js'
 import { toHex } from '../bytes/hex.js'
-import { generationOf } from '../document/revision.js'
+import { generationOf, isNativeDigest } from '../document/revision.js'
 import type { Leaf } from '../document/tree.js'
 
 /**
@@ -11,13 +11,14 @@ import type { Leaf } from '../document/tree.js'
  *   varint  count of leaves
  *   then for each leaf
  *   1       flags: 1 deleted, 2 foreign (a body hash follows), 4 digest as text, 8 body elsewhere than at seq,
- *           16 body not held, 32 parent follows; others are refused
+ *           16 body not held, 32 parent follows, 64 parent's digest follows; others are refused
  *   varint  generation
  *   16      digest; as text its length (varint) and characters
  *   varint  seq
  *   varint  seq of the body (with flag 8)
  *   32      SHA-256 of the canonical body (with flag 2)
  *   ...     parent: flag byte (0 or 4), generation, digest (with flag 32)
+ *   16      digest of a parent one generation below (with flag 64, never with 32)
  */
 export interface Entry {
   readonly leaves: readonly Leaf[]
@@ -29,7 +30,8 @@ const TEXT = 4
 const ELSEWHERE = 8
 const NOT_HELD = 16
 const PARENT = 32
-const KNOWN = DELETED | FOREIGN | TEXT | ELSEWHERE | NOT_HELD | PARENT
+const NEXT_TO_PARENT = 64
+const KNOWN = DELETED | FOREIGN | TEXT | ELSEWHERE | NOT_HELD | PARENT | NEXT_TO_PARENT
 /** Hex digits of a digest of ours. */
 const NATIVE_DIGITS = 32
 
@@ -90,12 +92,20 @@ function writeLeaf(writer: ByteWriter, leaf: Leaf): void {
     (leaf.bodyHash ? FOREIGN : 0) |
     (elsewhere ? ELSEWHERE : 0) |
     (held ? 0 : NOT_HELD) |
-    (leaf.parent === undefined ? 0 : PARENT)
+    parentFlag(leaf)
   writeRev(writer, flags, leaf.rev)
   writer.varint(leaf.seq)
   if (elsewhere) writer.varint(leaf.bodySeq)
   if (leaf.bodyHash) writer.raw(leaf.bodyHash)
-  if (leaf.parent !== undefined) writeParent(writer, leaf.parent)
+  if (leaf.parent === undefined) return
+  if (flags & NEXT_TO_PARENT) writer.hex(leaf.parent, leaf.parent.indexOf('-') + 1)
+  else writeParent(writer, leaf.parent)
+}
+
+function parentFlag({ rev, parent }: Leaf): number {
+  if (parent === undefined) return 0
+  const isNext = generationOf(parent) + 1 === generationOf(rev)
+  return isNext && isNativeDigest(parent.slice(parent.indexOf('-') + 1)) ? NEXT_TO_PARENT : PARENT
 }
 
 function writeParent(writer: ByteWriter, rev: string): void {
@@ -120,7 +130,7 @@ function readLeaf(reader: ByteReader): Leaf {
   const seq = reader.varint()
   const bodySeq = flags & ELSEWHERE ? reader.varint() : flags & NOT_HELD ? 0 : seq
   const bodyHash = flags & FOREIGN ? reader.raw(32).slice() : undefined
-  const parent = flags & PARENT ? readRev(reader, reader.u8()) : undefined
+  const parent = readLeafParent(reader, flags, rev)
   return {
     rev,
     deleted: (flags & DELETED) !== 0,
@@ -129,6 +139,14 @@ function readLeaf(reader: ByteReader): Leaf {
     ...(bodyHash && { bodyHash }),
     ...(parent !== undefined && { parent }),
   }
+}
+
+function readLeafParent(reader: ByteReader, flags: number, rev: string): string | undefined {
+  if ((flags & NEXT_TO_PARENT) === 0) return flags & PARENT ? readRev(reader, reader.u8()) : undefined
+  const generation = generationOf(rev) - 1
+  if (flags & PARENT || generation < 1)
+    throw new MalformedBytes('a parent told in two ways, or of no generation')
+  return `${generation}-${toHex(reader.raw(16))}`
 }
 
 function readRev(reader: ByteReader, flags: number): string {

@@ -63,6 +63,24 @@ test('a single leaf of a new document takes 22 bytes at most for the first two m
   expect(encodeEntry({ leaves: [single] }).length).toBeLessThanOrEqual(22)
 })
 
+test('a parent one generation below takes 16 bytes, and is read in its longer form too', () => {
+  const parent = `1-${'ab'.repeat(16)}`
+  const only = { rev: `2-${'0f'.repeat(16)}`, deleted: false, seq: 5, bodySeq: 5, parent }
+  const short = Uint8Array.of(1, 64, 2, ...new Array(16).fill(0x0f), 5, ...new Array(16).fill(0xab))
+  const long = Uint8Array.of(1, 32, 2, ...short.subarray(3, 20), 0, 1, ...short.subarray(20))
+  expect(encodeEntry({ leaves: [only] })).toEqual(short)
+  for (const written of [short, long]) expect(decodeEntry(written)).toEqual({ leaves: [only] })
+  // Both forms at once, and a parent below the first generation.
+  for (const [at, byte] of [
+    [1, 96],
+    [2, 1],
+  ] as const) {
+    const damaged = short.slice()
+    damaged[at] = byte
+    expect(() => decodeEntry(damaged)).toThrow(MalformedBytes)
+  }
+})
+
 test('damaged bytes end in MalformedBytes or in some other entry, never in another error', () => {
   fc.assert(
     fc.property(entry, fc.nat(), fc.nat({ max: 255 }), (given, at, byte) => {
