@@ -31,7 +31,7 @@ export type {
 
 export { deepFreeze } from './document/freeze.js'
 export { uuidSource } from './document/uuid.js'
-export { acceptDocument, acceptId, acceptRev } from './document/validate.js'
+export { acceptDocument, acceptId, acceptRev, acceptTarget, acceptUnder } from './document/validate.js'
 
 export { type Bounds, boundsOf } from './index/range.js'
 

@@ -20,7 +20,15 @@ import {
   UnreachableError,
   type Value,
 } from '@mynah/core'
-import { acceptDocument, acceptId, acceptRev, deepFreeze, uuidSource } from '@mynah/core/replica'
+import {
+  acceptDocument,
+  acceptId,
+  acceptRev,
+  acceptTarget,
+  acceptUnder,
+  deepFreeze,
+  uuidSource,
+} from '@mynah/core/replica'
 import PQueue from 'p-queue'
 import { inBatches, linesOf, type Outgoing } from './document-lines.js'
 import type { DocumentsClient, DocumentsRequest } from './documents-client.js'
@@ -101,11 +109,10 @@ export class RemoteDocuments implements Documents {
           if (before) await this.delete({ id, rev: before.rev })
           return undefined
         }
-        const { id: given, rev: _, ...members } = after as Document
-        if (given !== undefined && given !== id)
-          throw new DocumentInvalidError('id', `it is not ${JSON.stringify(id)}`)
-        const headers = before && { 'if-match': `"${before.rev}"` }
-        return await this.#put<T>(this.#outgoing({ ...members, id }), options, headers ?? {})
+        const outgoing = this.#outgoing({ ...acceptUnder(id, after), id })
+        // Of two who make the same of nothing, too, only one may take it for its own.
+        const headers = before ? { 'if-match': `"${before.rev}"` } : { 'if-none-match': '*' }
+        return await this.#put<T>(outgoing, options, headers)
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error
       }
@@ -113,8 +120,7 @@ export class RemoteDocuments implements Documents {
   }
 
   async delete(target: string | Ref): Promise<Ref | undefined> {
-    const id = acceptId(typeof target === 'string' ? target : target.id)
-    const rev = typeof target === 'string' ? undefined : acceptRev(target.rev)
+    const { id, rev } = acceptTarget(target)
     const path = `${pathOf(id)}${rev === undefined ? '' : `?rev=${rev}`}`
     const answer = await this.#client.json({ method: 'DELETE', path, id })
     return typeof answer === 'string' ? undefined : { id, rev: this.#shaped(answer).text('rev') }

@@ -60,6 +60,22 @@ export const writeChecks: DocumentsChecks = {
     await Promise.all(Array.from({ length: AT_ONCE }, add))
     same((await documents.get('a'))?.n, AT_ONCE)
   },
+  'updates at the same time of a document that is not there yet all count': async (documents) => {
+    const add = () => documents.update<{ n: number }>('a', (doc) => ({ n: (doc?.n ?? 0) + 1 }))
+    await Promise.all(Array.from({ length: AT_ONCE }, add))
+    same((await documents.get('a'))?.n, AT_ONCE)
+  },
+  'an update to what is no document is refused, and a delete that names none': async (documents) => {
+    const made = await documents.put({ id: 'a', n: 1 })
+    for (const wrong of [null, 5, 'text', [1], new Map([['n', 2]]), new Date(0)])
+      await rejects(
+        documents.update('a', () => wrong as never),
+        'MYNAH_DOCUMENT_INVALID',
+      )
+    for (const wrong of [null, undefined, 5, {}, { id: 'a' }])
+      await rejects(documents.delete(wrong as never), 'MYNAH_DOCUMENT_INVALID')
+    same(await documents.get('a'), made)
+  },
   'an update creates, leaves alone and removes': async (documents) => {
     const made = await documents.update('a', (doc) => ({ was: doc === undefined }))
     same([made?.id, made?.was], ['a', true])

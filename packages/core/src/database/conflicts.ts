@@ -1,9 +1,8 @@
 import { pathOf, readable, supersededOf } from '../changes/ancestry.js'
-import type { Fields } from '../codec/value.js'
 import { valueBytes } from '../codec/value-size.js'
 import { type Leaf, leafKey } from '../document/tree.js'
-import { acceptDocument, acceptId } from '../document/validate.js'
-import { ConflictError, DocumentInvalidError, TransactionTooLargeError, UnreachableError } from '../errors.js'
+import { acceptId, acceptUnder } from '../document/validate.js'
+import { ConflictError, TransactionTooLargeError, UnreachableError } from '../errors.js'
 import { limits } from '../limits.js'
 import type { LogRecord } from '../log/record.js'
 import { assemble } from './assemble.js'
@@ -73,7 +72,7 @@ export async function resolveConflict<T extends object>(
     const conflict = await reading(() => wholeConflict(ground, id, live, signal))
     const merged = await merge(conflict as unknown as Conflict<T>)
     signal?.throwIfAborted()
-    const body = merged === REMOVE ? undefined : bodyOf(id, merged)
+    const body = merged === REMOVE ? undefined : acceptUnder(id, merged)
     try {
       const rev = await queue.submit({
         ids: [id],
@@ -86,12 +85,6 @@ export async function resolveConflict<T extends object>(
       if (!(error instanceof ConflictError)) throw error
     }
   }
-}
-
-function bodyOf(id: string, merged: unknown): Fields {
-  const { id: given = id, body } = acceptDocument(merged)
-  if (given !== id) throw new DocumentInvalidError('id', `it is not ${JSON.stringify(id)}`)
-  return body
 }
 
 /** With all leaves: what is not held is fetched, and used also where it cannot be kept. @throws UnreachableError */

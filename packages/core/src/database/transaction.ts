@@ -1,7 +1,7 @@
 import { readable } from '../changes/ancestry.js'
 import { valueBytes } from '../codec/value-size.js'
 import type { Leaf } from '../document/tree.js'
-import { acceptDocument, acceptId, acceptRev } from '../document/validate.js'
+import { acceptDocument, acceptId, acceptTarget } from '../document/validate.js'
 import { TransactionOverError, TransactionTooLargeError, UnreachableError } from '../errors.js'
 import type { Entry } from '../index/entry.js'
 import { limits } from '../limits.js'
@@ -140,8 +140,7 @@ class Attempt implements Transaction {
   }
 
   async delete(target: string | Ref): Promise<Ref | undefined> {
-    const id = acceptId(typeof target === 'string' ? target : target.id)
-    const named = typeof target === 'string' ? undefined : acceptRev(target.rev)
+    const { id, rev: named } = acceptTarget(target)
     return this.#call(async () => {
       await this.#load([id])
       this.#requireRoom(0)

@@ -1,8 +1,8 @@
 import { valueBytes } from '../codec/value-size.js'
 import { deepFreeze } from '../document/freeze.js'
 import { uuidSource } from '../document/uuid.js'
-import { acceptDocument, acceptId, acceptRev } from '../document/validate.js'
-import { ConflictError, DocumentInvalidError, MynahError, UnreachableError } from '../errors.js'
+import { acceptDocument, acceptTarget, acceptUnder } from '../document/validate.js'
+import { ConflictError, MynahError, UnreachableError } from '../errors.js'
 import { assemble } from './assemble.js'
 import { type CommitQueue, GROUP_BYTES, GROUP_IDS } from './commit-queue.js'
 import type { Context } from './context.js'
@@ -105,11 +105,10 @@ export class Writer {
           if (before) await this.delete({ id, rev: before.rev })
           return undefined
         }
-        const { id: given, rev: _, ...members } = after as unknown as Document
-        if (given !== undefined && given !== id)
-          throw new DocumentInvalidError('id', `it is not ${JSON.stringify(id)}`)
-        const doc = { ...members, id, ...(before && { rev: before.rev }) }
-        return await this.#put<T>({ ...this.#intent(doc, {}), repeatable: false }, options.signal)
+        const body = acceptUnder(id, after)
+        const bytes = valueBytes(body)
+        const intent = { id, rev: before?.rev, body, bytes, overwrite: false, repeatable: false }
+        return await this.#put<T>(intent, options.signal)
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error
       }
@@ -132,8 +131,7 @@ export class Writer {
   }
 
   async delete(target: string | Ref): Promise<Ref | undefined> {
-    const id = acceptId(typeof target === 'string' ? target : target.id)
-    const named = typeof target === 'string' ? undefined : acceptRev(target.rev)
+    const { id, rev: named } = acceptTarget(target)
     const rev = await this.#queue.submit({
       ids: [id],
       bytes: 0,

@@ -73,6 +73,20 @@ export function acceptRev(rev: unknown): string {
   return rev
 }
 
+/** The body of a document that is to stand under the id. @throws DocumentInvalidError also where it names another */
+export function acceptUnder(id: string, doc: unknown): Fields {
+  const { id: given = id, body } = acceptDocument(doc)
+  if (given !== id) throw new DocumentInvalidError('id', `it is not ${JSON.stringify(id)}`)
+  return body
+}
+
+/** What a delete names: an id, or also a rev. @throws DocumentInvalidError */
+export function acceptTarget(target: unknown): { readonly id: string; readonly rev: string | undefined } {
+  if (typeof target !== 'object' || target === null) return { id: acceptId(target), rev: undefined }
+  const { id, rev } = target as { readonly id?: unknown; readonly rev?: unknown }
+  return { id: acceptId(id), rev: acceptRev(rev) }
+}
+
 /** A deep copy of a stored body, to be handed out and changed at will. */
 export function copyFields(body: Fields): { [member: string]: Value } {
   // A spread defines members, so that one named __proto__ stays an own one.

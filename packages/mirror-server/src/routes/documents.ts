@@ -48,13 +48,17 @@ export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
       if (doc.id !== undefined && doc.id !== id)
         throw new DocumentInvalidError('id', 'is not that of the path')
       const rev = revOf(headers['if-match'])
+      const create = isNew(headers['if-none-match'])
       const overwrite = flagOf(query, 'overwrite')
-      if (overwrite && rev !== undefined)
-        throw new MessageInvalidError('query', 'overwrite does not go with If-Match')
+      if ([overwrite, rev !== undefined, create].filter(Boolean).length > 1)
+        throw new MessageInvalidError(
+          'query',
+          'only one of overwrite, If-Match and If-None-Match can be given',
+        )
       const ref =
-        rev === undefined
-          ? await database.put({ ...doc, id }, { overwrite })
-          : await replace(database, { ...doc, id }, rev)
+        create || rev !== undefined
+          ? await replace(database, { ...doc, id }, rev)
+          : await database.put({ ...doc, id }, { overwrite })
       return await sendRef(reply, ref, ref.rev.startsWith('1-') ? 201 : 200)
     })
   })
@@ -84,16 +88,17 @@ function collectionOf({ routeOptions, params }: FastifyRequest): string {
 }
 
 /**
- * Puts the document in the place of exactly that winner. Not as a put with a rev does it: of two who write the same on
+ * Puts the document in the place of exactly that winner, or of none. Not as a put with a rev does it: of two who write the same on
  * the same revision only one succeeds, as a precondition promises.
  */
 async function replace(
   database: Database,
   doc: Document & { readonly id: string },
-  rev: string,
+  rev: string | undefined,
 ): Promise<Ref> {
   const { rev: given, ...members } = doc
-  if (given !== undefined && given !== rev) throw new DocumentInvalidError('rev', 'is not that of If-Match')
+  if (given !== undefined && given !== rev)
+    throw new DocumentInvalidError('rev', 'is not that of If-Match, or no new document has one')
   const stored = await database.update(doc.id, (before) => {
     if (before?.rev !== rev) throw new ConflictError(doc.id, before?.rev)
     return members
@@ -107,6 +112,13 @@ function revOf(header: string | undefined): string | undefined {
   const rev = /^\s*"([0-9A-Za-z-]+)"\s*$/.exec(header)?.[1]
   if (rev === undefined) throw new MessageInvalidError('request', 'If-Match names one rev, in quotes')
   return rev
+}
+
+/** Whether the document must be new. @throws MessageInvalidError */
+function isNew(header: string | undefined): boolean {
+  if (header !== undefined && header.trim() !== '*')
+    throw new MessageInvalidError('request', 'If-None-Match of a write is *')
+  return header !== undefined
 }
 
 /** Whether `If-None-Match` names the rev: a list of tags, weak or not, or `*`. */
