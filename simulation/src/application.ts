@@ -1,5 +1,6 @@
 import type { Document, Read, ReadOptions, Ref, Stored } from '@mynah/core'
 import { answered } from './answered.js'
+import type { Editor } from './editor.js'
 import { Evictor } from './evictor.js'
 import { type Followed, Follower } from './follower.js'
 import type { Computer, Ground, Process } from './ground.js'
@@ -30,7 +31,7 @@ export interface ApplicationOptions {
 /**
  * The application of one machine: uses the database in all ways there are, and checks every answer against the model.
  */
-export class Application {
+export class Application implements Editor {
   readonly #ground: Ground
   readonly #machine: Computer
   readonly #random: Random

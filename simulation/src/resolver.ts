@@ -1,18 +1,18 @@
 import { type Document, REMOVE } from '@mynah/core'
 import { answered } from './answered.js'
-import type { Application } from './application.js'
+import type { Editor } from './editor.js'
 import type { Ground, Process } from './ground.js'
 import type { Random } from './random.js'
 
 /** Ends conflicts on one machine. */
 export class Resolver {
   readonly #ground: Ground
-  readonly #application: Application
+  readonly #editor: Editor
   readonly #random: Random
 
-  constructor(ground: Ground, application: Application) {
+  constructor(ground: Ground, editor: Editor) {
     this.#ground = ground
-    this.#application = application
+    this.#editor = editor
     this.#random = ground.random.fork()
   }
 
@@ -37,20 +37,20 @@ export class Resolver {
       process.db.resolve(id, ({ leaves }) => {
         for (const { rev, ...members } of leaves) model.checkBody(id, rev, { ...members, rev })
         winner = leaves[0]?.rev
-        given = this.#random.chance(0.1) ? undefined : this.#application.draw(id)
+        given = this.#random.chance(0.1) ? undefined : this.#editor.draw(id)
         return given ?? REMOVE
       }),
     )
     if (winner === undefined) return
     this.#ground.count('resolved conflicts')
     if (stored !== undefined && given !== undefined)
-      await this.#application.wrote(process, stored, { ...given, rev: winner })
-    await this.#application.learn(process, id)
+      await this.#editor.wrote(process, stored, { ...given, rev: winner })
+    await this.#editor.learn(process, id)
   }
 
   /** By hand: the other leaves are deleted. */
   async settle(process: Process, id: string): Promise<void> {
-    const { conflicts } = await this.#application.read(process, id, { freshness: 'index' })
-    for (const rev of conflicts) await this.#application.deleteRevision(process, { id, rev })
+    const { conflicts } = await this.#editor.read(process, id, { freshness: 'index' })
+    for (const rev of conflicts) await this.#editor.deleteRevision(process, { id, rev })
   }
 }

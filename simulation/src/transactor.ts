@@ -1,6 +1,6 @@
 import type { Document, Ref, Stored } from '@mynah/core'
 import { answered } from './answered.js'
-import type { Application } from './application.js'
+import type { Editor } from './editor.js'
 import type { Computer, Ground, Process } from './ground.js'
 import type { Random } from './random.js'
 import type { Attempt, Member } from './transactions.js'
@@ -21,13 +21,13 @@ interface Written {
 export class Transactor {
   readonly #ground: Ground
   readonly #machine: Computer
-  readonly #application: Application
+  readonly #editor: Editor
   readonly #random: Random
 
-  constructor(ground: Ground, machine: Computer, application: Application) {
+  constructor(ground: Ground, machine: Computer, editor: Editor) {
     this.#ground = ground
     this.#machine = machine
-    this.#application = application
+    this.#editor = editor
     this.#random = ground.random.fork()
   }
 
@@ -44,7 +44,7 @@ export class Transactor {
           const ref = await tx.delete(id)
           if (ref !== undefined) writes.push({ ref, parent: doc.rev, put: undefined })
         } else {
-          const given = { ...this.#application.draw(id), ...(doc && { rev: doc.rev }) }
+          const given = { ...this.#editor.draw(id), ...(doc && { rev: doc.rev }) }
           const stored = await tx.put(given)
           writes.push({ ref: stored, parent: doc?.rev, put: { stored, given } })
         }
@@ -55,8 +55,8 @@ export class Transactor {
     await answered(process, run)
     this.#ground.count('transactions')
     for (const { ref, parent, put } of written) {
-      if (put) await this.#application.wrote(process, put.stored, put.given)
-      else await this.#application.buried(process, ref.id, ref.rev, parent)
+      if (put) await this.#editor.wrote(process, put.stored, put.given)
+      else await this.#editor.buried(process, ref.id, ref.rev, parent)
     }
     await this.look(process, [attempt])
   }
