@@ -77,10 +77,9 @@ export class ConflictMerger {
   }
 
   #take(id: string): void {
+    if (this.#closed.signal.aborted) return
     this.#due.add(id)
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined
-    })
+    this.#working ??= this.#work()
   }
 
   async #work(): Promise<void> {
@@ -89,6 +88,8 @@ export class ConflictMerger {
       this.#due.delete(id)
       await this.#untilClosed(id, () => this.#resolve(id))
     }
+    // In the turn in which nothing was due any more: what comes next begins anew.
+    this.#working = undefined
   }
 
   async #resolve(id: string): Promise<void> {
@@ -103,9 +104,14 @@ export class ConflictMerger {
     } catch (error) {
       if (error === leftAlone) return
       if (!(error instanceof MynahError && error.retryable)) throw error
-      this.#later.add(id)
-      this.#retry ??= this.#options.env.setTimer(() => this.#again(), RETRY_MS)
+      this.#tryLater(id)
     }
+  }
+
+  #tryLater(id: string): void {
+    if (this.#closed.signal.aborted) return
+    this.#later.add(id)
+    this.#retry ??= this.#options.env.setTimer(() => this.#again(), RETRY_MS)
   }
 
   #again(): void {
