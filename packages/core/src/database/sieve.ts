@@ -83,6 +83,8 @@ export class DocumentSieve implements Sieve {
     let done = false
     await this.#queue.alone(async () => {
       if (!(await this.#holds())) return
+      // What took the place of others has to outlast a power cut as they would have.
+      await this.#context.log.sync()
       await change()
       this.#index.compacted({
         spans,
