@@ -8,6 +8,7 @@ import {
   type REMOVE,
   type Timer,
 } from '@mynah/core'
+import { sleep } from './sleep.js'
 
 type Maybe<T> = T | Promise<T>
 
@@ -47,8 +48,7 @@ export class ConflictMerger {
   }
 
   start(): void {
-    // From before the list, so that none falls between.
-    this.#following = Promise.all([this.#follow(), this.#list()]).then(() => undefined)
+    this.#following = this.#follow()
   }
 
   async close(): Promise<void> {
@@ -58,22 +58,37 @@ export class ConflictMerger {
     await this.#working
   }
 
+  /** Begins anew where the database fails: what came meanwhile is in the list. */
   async #follow(): Promise<void> {
-    const { db } = this.#options
+    const { env } = this.#options
     const { signal } = this.#closed
-    await this.#untilClosed('', async () => {
-      for await (const { id, conflicts } of db.changes({ live: true, since: 'now', signal }))
-        if (conflicts.length > 0) this.#take(id)
-    })
+    while (!(await this.#untilClosed('', () => this.#round())))
+      await sleep(env, RETRY_MS, signal).catch(() => undefined)
   }
 
-  #list(): Promise<void> {
-    return this.#untilClosed('', async () => {
-      for await (const { id } of this.#options.db.conflicts()) {
-        if (this.#closed.signal.aborted) return
-        this.#take(id)
-      }
-    })
+  async #round(): Promise<void> {
+    const over = new AbortController()
+    const signal = AbortSignal.any([over.signal, this.#closed.signal])
+    // From before the list, so that none falls between.
+    const tasks = [this.#changes(signal), this.#list(signal)]
+    try {
+      await Promise.all(tasks)
+    } finally {
+      over.abort()
+      await Promise.allSettled(tasks)
+    }
+  }
+
+  async #changes(signal: AbortSignal): Promise<void> {
+    for await (const { id, conflicts } of this.#options.db.changes({ live: true, since: 'now', signal }))
+      if (conflicts.length > 0) this.#take(id)
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    for await (const { id } of this.#options.db.conflicts()) {
+      if (signal.aborted) return
+      this.#take(id)
+    }
   }
 
   #take(id: string): void {
@@ -88,7 +103,11 @@ export class ConflictMerger {
       this.#due.delete(id)
       await this.#untilClosed(id, () => this.#resolve(id))
     }
+<<<<<<< Updated upstream
     // In the turn in which nothing was due any more: what comes next begins anew.
+=======
+    // In the turn in which none is due: whatever is taken from now on begins anew.
+>>>>>>> Stashed changes
     this.#working = undefined
   }
 
@@ -121,13 +140,16 @@ export class ConflictMerger {
     for (const id of ids) this.#take(id)
   }
 
-  async #untilClosed(id: string, run: () => Promise<void>): Promise<void> {
+  /** False where it failed, and that was told. */
+  async #untilClosed(id: string, run: () => Promise<void>): Promise<boolean> {
     try {
       await run()
+      return true
     } catch (error) {
       const isEnd = error instanceof MynahError && error.code === 'MYNAH_CLOSED'
-      if (this.#closed.signal.aborted || isEnd) return
+      if (this.#closed.signal.aborted || isEnd) return true
       this.#options.onError(id, error instanceof Error ? error : new Error(String(error)))
+      return false
     }
   }
 }

@@ -58,7 +58,7 @@ export class DocumentsClient {
     const answer = await this.#ask(request)
     if (answer.status >= 200 && answer.status < 300) {
       this.#requireType(answer, mediaTypes.json)
-      return this.#decoded(answer, () => parseDocumentJson(textOf(answer.body)))
+      return this.decoded(answer.status, () => parseDocumentJson(textOf(answer.body)))
     }
     const error = this.#error(answer)
     if (error.code === 'MYNAH_DOCUMENT_UNKNOWN') return 'unknown'
@@ -126,6 +126,16 @@ export class DocumentsClient {
   /** What came is no answer of a mirror. */
   garbled(detail: string, status = 200, options?: ErrorOptions): MirrorAnswerError {
     return new MirrorAnswerError(this.address, status, detail, options)
+  }
+
+  /** What `decode` makes of an answer. @throws MirrorAnswerError where that is no message of a mirror's */
+  decoded<T>(status: number, decode: () => T): T {
+    try {
+      return decode()
+    } catch (cause) {
+      if (!(cause instanceof MessageInvalidError)) throw cause
+      throw this.garbled(cause.message, status, { cause })
+    }
   }
 
   /** @throws ClosedError */
@@ -202,21 +212,12 @@ export class DocumentsClient {
 
   #error(answer: TransportAnswer): ErrorMessage {
     this.#requireType(answer, mediaTypes.json)
-    return this.#decoded(answer, () => decodeError(textOf(answer.body)))
+    return this.decoded(answer.status, () => decodeError(textOf(answer.body)))
   }
 
   #requireType(answer: Pick<TransportAnswer, 'status' | 'headers'>, type: string): void {
     const found = (answer.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase()
     if (found !== type) throw this.garbled(`not ${type}`, answer.status)
-  }
-
-  #decoded<T>(answer: { readonly status: number }, decode: () => T): T {
-    try {
-      return decode()
-    } catch (cause) {
-      if (!(cause instanceof MessageInvalidError)) throw cause
-      throw this.garbled(cause.message, answer.status, { cause })
-    }
   }
 }
 

@@ -33,7 +33,7 @@ export async function* remoteChanges<T extends object = Document>(
     silence.abort(new MirrorUnreachableError(client.address, `nothing came for ${wireLimits.silenceMs} ms`))
   let timer = env.setTimer(silent, wireLimits.silenceMs)
   try {
-    for await (const line of linesOf(client.stream(request))) {
+    for await (const line of linesOf(client, client.stream(request))) {
       timer.cancel()
       timer = env.setTimer(silent, wireLimits.silenceMs)
       if (line === '') continue
@@ -63,8 +63,16 @@ function changeOf<T extends object>(client: DocumentsClient, line: string): Chan
   const fail = (detail: string): never => {
     throw client.garbled(detail)
   }
-  const shaped = new ShapedAnswer(parseDocumentJson(line), fail)
-  if (shaped.member('code') !== undefined) throw client.failure(decodeError(line), 200, {})
+  const shaped = new ShapedAnswer(
+    client.decoded(200, () => parseDocumentJson(line)),
+    fail,
+  )
+  if (shaped.member('code') !== undefined)
+    throw client.failure(
+      client.decoded(200, () => decodeError(line)),
+      200,
+      {},
+    )
   const doc = shaped.member('doc')
   return {
     cursor: shaped.text('cursor'),
@@ -78,7 +86,7 @@ function changeOf<T extends object>(client: DocumentsClient, line: string): Chan
 }
 
 /** Lines without their ends; one may be as long as an answer. */
-async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+async function* linesOf(client: DocumentsClient, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   let parts: Uint8Array[] = []
   let length = 0
   for await (const chunk of chunks) {
@@ -93,7 +101,7 @@ async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<strin
     parts.push(chunk.subarray(start))
     length += chunk.length - start
     if (length > wireLimits.shardBytes)
-      throw new RangeError(`a line of more than ${wireLimits.shardBytes} bytes`)
+      throw client.garbled(`a line of more than ${wireLimits.shardBytes} bytes`)
   }
 }
 

@@ -184,7 +184,8 @@ export class RemoteDocuments implements Documents {
   }
 
   async count(): Promise<number> {
-    return decodeInfo(await this.#client.text({ method: 'GET', path: '' })).documents
+    const text = await this.#client.text({ method: 'GET', path: '' })
+    return this.#client.decoded(200, () => decodeInfo(text)).documents
   }
 
   changes<T extends object = Document>(options: ChangesOptions = {}): AsyncGenerator<Change<T>> {
@@ -227,9 +228,10 @@ export class RemoteDocuments implements Documents {
       throw this.#client.garbled(`${lines.length} outcomes of ${batch.length} writes`)
     return lines.map((line, index): Outcome<T> => {
       const { id, body } = batch[index]!
-      const shaped = this.#shaped(parseDocumentJson(line))
+      const shaped = this.#shaped(this.#client.decoded(200, () => parseDocumentJson(line)))
       if (shaped.flag('ok')) return { ok: true, doc: storedOf<T>(id, shaped.text('rev'), body) }
-      return { ok: false, error: this.#client.failure(decodeError(line), 200, { id }) as MynahError }
+      const error = this.#client.decoded(200, () => decodeError(line))
+      return { ok: false, error: this.#client.failure(error, 200, { id }) as MynahError }
     })
   }
 

@@ -1,6 +1,7 @@
-import type { Conflict, Database } from '@mynah/core'
+import { type Conflict, type Database, StorageError } from '@mynah/core'
 import { expect, test } from 'vitest'
-import { rounds } from './manual-env.js'
+import { ConflictMerger } from '../src/conflict-merger.js'
+import { ManualEnv, rounds } from './manual-env.js'
 import type { MemoryMirror } from './memory-mirror.js'
 import { Rig } from './rig.js'
 
@@ -94,4 +95,46 @@ test('what the function throws is told, with the document, and nothing else stop
   await second!.put({ id: 'later' })
   await replication.synced()
   expect(await mirror.database.get('later')).toBeDefined()
+})
+
+/** The database, but that what it is first asked for its changes, or its conflicts, fails, as on a disk that does not read. */
+function failingAtFirst(db: Database, asked: 'changes' | 'conflicts'): Database {
+  let failed = false
+  return new Proxy(db, {
+    get(target, name) {
+      if (name === asked && !failed) {
+        failed = true
+        const next = () => Promise.reject(new StorageError('log', 'read'))
+        return () => ({ [Symbol.asyncIterator]: () => ({ next }) })
+      }
+      const member: unknown = Reflect.get(target, name, target)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+}
+
+test('a disk that does not read for a while ends no merging', async () => {
+  for (const asked of ['changes', 'conflicts'] as const) {
+    await using rig = new Rig()
+    const mirror = await rig.mirror()
+    const [first, second] = await apart(rig, mirror)
+    await (await rig.replicate(first!, mirror)).sync()
+    const env = new ManualEnv()
+    const errors: Error[] = []
+    const merger = new ConflictMerger({
+      db: failingAtFirst(second!, asked),
+      env,
+      onConflict: union,
+      onError: (_id, error) => errors.push(error),
+    })
+    merger.start()
+    await until(() => errors.length === 1)
+    await (await rig.replicate(second!, mirror)).sync()
+    await until(async () => {
+      await env.advance(10_000)
+      return (await second!.read('doc', { freshness: 'local' })).conflicts.length === 0
+    })
+    await merger.close()
+    expect(errors).toEqual([expect.objectContaining({ code: 'MYNAH_STORAGE' })])
+  }
 })
