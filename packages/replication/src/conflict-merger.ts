@@ -103,11 +103,7 @@ export class ConflictMerger {
       this.#due.delete(id)
       await this.#untilClosed(id, () => this.#resolve(id))
     }
-<<<<<<< Updated upstream
     // In the turn in which nothing was due any more: what comes next begins anew.
-=======
-    // In the turn in which none is due: whatever is taken from now on begins anew.
->>>>>>> Stashed changes
     this.#working = undefined
   }
 
