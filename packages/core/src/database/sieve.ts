@@ -26,7 +26,7 @@ interface Remaining {
  * Decides which records stay. A leaf keeps its record, and its body where it is held; so does what stands for a leaf that
  * is not held. Of any other revision goes the body, and with it the whole record where nothing hangs on that: a root says
  * no more than the path of its child does; one past the limit of ancestors may go when what it superseded is gone, as
- * whoever replays the log would take that for a leaf again. docs/decisions/0014-what-compaction-keeps.md
+ * whoever replays the log would take that for a leaf again. docs/decisions/0015-what-compaction-keeps.md
  */
 export class DocumentSieve implements Sieve {
   readonly #context: Context
