@@ -1,14 +1,21 @@
 import { readable } from '../changes/ancestry.js'
-import { RecordLostError } from '../errors.js'
+import { HistoryGoneError, RecordLostError } from '../errors.js'
 import type { Log } from '../log/log.js'
 import type { Context } from './context.js'
 import type { Moment } from './documents.js'
 
-/** The seq that a moment names, at the end of its transaction. @throws RangeError, TypeError */
-export async function seqOf(context: Pick<Context, 'log' | 'index'>, moment: Moment): Promise<number> {
-  const { log, index } = context
+/** The seq that a moment names, at the end of its transaction. @throws RangeError, TypeError, HistoryGoneError */
+export async function seqOf(
+  context: Pick<Context, 'log' | 'index' | 'manifest'>,
+  moment: Moment,
+): Promise<number> {
+  const { log, index, manifest } = context
   const known = index.root.seq
   let seq = 'seq' in moment ? checked(moment.seq, known) : await lastSeqBy(context, timeOf(moment), known)
+  const { historySince, historyTime } = manifest.data
+  // It lies before a record that was dropped since, which came before all that is whole.
+  if (!('seq' in moment) && historyTime !== undefined && timeOf(moment) < historyTime)
+    throw new HistoryGoneError(historySince)
   // Whether the last of what was lost arrived before that time, nobody knows.
   if (!('seq' in moment) && log.isLost(seq)) throw new RecordLostError(seq)
   while (seq > 0 && seq < known && (await readable(log, seq))?.continues) seq += 1

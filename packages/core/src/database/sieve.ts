@@ -4,6 +4,7 @@ import type { DocumentIndex } from '../index/document-index.js'
 import type { HistoryRow } from '../index/entry.js'
 import { limits } from '../limits.js'
 import type { Sieve } from '../log/compactor.js'
+import type { ManifestData } from '../log/manifest.js'
 import type { LogRecord, Sequenced } from '../log/record.js'
 import type { SeqSpan } from '../log/span.js'
 import type { CommitQueue } from './commit-queue.js'
@@ -45,6 +46,7 @@ export class DocumentSieve implements Sieve {
   readonly #needed = new Map<string, ReadonlySet<number>>()
   readonly #remaining = new Map<string, Remaining>()
   #historySince = 0
+  #historyTime = Number.NEGATIVE_INFINITY
   /** Records that went, and others that lost their bodies. */
   readonly counts = { records: 0, bodies: 0 }
 
@@ -60,8 +62,10 @@ export class DocumentSieve implements Sieve {
     return this.counts.records + this.counts.bodies >= RECORDS
   }
 
-  get historySince(): number {
-    return this.#historySince
+  history({ historySince, historyTime = this.#historyTime }: ManifestData): Partial<ManifestData> {
+    const since = Math.max(historySince, this.#historySince)
+    const time = Math.max(historyTime, this.#historyTime)
+    return { historySince: since, ...(Number.isFinite(time) && { historyTime: time }) }
   }
 
   /** @throws IndexCorruptError */
@@ -169,12 +173,13 @@ export class DocumentSieve implements Sieve {
   }
 
   #let(seq: number, record: LogRecord, leaves: readonly Leaf[], fate: Fate, isLeaf = false): Fate {
-    const { id, kind, supplies } = record
+    const { id, kind, supplies, at } = record
     this.#documents.set(id, leaves.length === 1 && isHeld(this.#context.log, leaves[0]!))
     if (kind === 'revision') this.#dropped.push(seq)
     if (fate === 'stub') this.counts.bodies += 1
     else {
       this.counts.records += 1
+      if (!isLeaf) this.#historyTime = Math.max(this.#historyTime, at)
       if (!supplies) {
         this.#forgotten.push({ id, seq })
         this.#gone.add(seq)

@@ -8,7 +8,7 @@ import { CompactedSegment } from './compacted-segment.js'
 import type { FileNumbers } from './file-name.js'
 import { type LogReader, recordsOf } from './log-reader.js'
 import type { LostRecords } from './lost-records.js'
-import type { Manifest, SegmentEntry } from './manifest.js'
+import type { Manifest, ManifestData, SegmentEntry } from './manifest.js'
 import { readShardBytes } from './patient-read.js'
 import type { Sequenced } from './record.js'
 import { Serial } from './serial.js'
@@ -28,7 +28,7 @@ export interface Sieve {
   /** So much has gathered that what is written is to count before there is more. */
   readonly full: boolean
   /** As the manifest is to have it before any of this counts. */
-  readonly historySince: number
+  history(data: ManifestData): Partial<ManifestData>
   /**
    * Calls `change` while no record is appended, and follows it: the spans are those of the shards whose records were
    * sifted. False, without a call, when what was sifted does not hold any more.
@@ -245,7 +245,7 @@ export class Compactor {
           output.name,
         ),
         nextFile: Math.max(data.nextFile, output.number + 1),
-        historySince: Math.max(data.historySince, sieve.historySince),
+        ...sieve.history(data),
       }))
       this.#undecided = []
       for (const frame of output.frames) table.add({ ...frame, segment: output.name })

@@ -61,5 +61,7 @@ export interface ManifestData {
   readonly index: number
   /** Superseded revisions at or above this seq are all there; 0 when none was ever dropped. */
   readonly historySince: number
+  /** The newest arrival time among the records that were dropped as superseded: when less had arrived nobody knows. */
+  readonly historyTime?: number
   readonly replication: ReplicationSettings
 }

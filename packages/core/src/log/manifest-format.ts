@@ -81,6 +81,7 @@ function isManifestData(value: unknown): value is ManifestData {
     (value.pins === undefined || isArrayOf(value.pins, isCount)) &&
     isCount(value.index) &&
     isCount(value.historySince) &&
+    (value.historyTime === undefined || typeof value.historyTime === 'number') &&
     isReplicationSettings(value.replication)
   )
 }

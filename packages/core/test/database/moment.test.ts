@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { MemoryDisk } from '../../src/compliance.js'
-import { type Database, open, RecordLostError } from '../../src/index.js'
+import { type Database, HistoryGoneError, open, RecordLostError } from '../../src/index.js'
 import { TestEnv } from '../log/support.js'
 
 const START = 1_800_000_000_000
@@ -126,5 +126,31 @@ test('a time that falls into what damage took is an error, and others are as bef
   expect(seqs).toContain('lost')
   for (const [i, seq] of seqs.entries()) if (seq !== 'lost') expect(seq).toBe(i + 1)
   expect(seqs.filter((seq) => seq !== 'lost').length).toBeGreaterThan(30)
+  await db.close()
+})
+
+test('a time names the same moment after compaction, or none, also where the clock was put back after what went', async () => {
+  const { env, start } = machine()
+  let db = await start()
+  const put = async (ms: number, doc: { readonly id: string; readonly n: number }) => {
+    env.clock = START + ms
+    await db.put(doc, { overwrite: true })
+  }
+  await put(5, { id: 'first', n: 0 })
+  await put(1_000, { id: 'a', n: 1 })
+  await put(20, { id: 'a', n: 2 })
+  await put(40, { id: 'b', n: 1 })
+  await put(2_000, { id: 'c', n: 1 })
+  await put(3_000, { id: 'd', n: 1 })
+  const seqAt = async (ms: number) => (await db.at({ time: new Date(START + ms) })).seq
+  expect(await Promise.all([10, 45, 1_000, 2_500, 3_500].map(seqAt))).toEqual([1, 1, 4, 5, 6])
+  await db.seal()
+  expect(await db.compact()).toMatchObject({ recordsDropped: 1 })
+  for (let opened = 0; opened < 2; opened++) {
+    for (const ms of [10, 45, 999]) await expect(seqAt(ms)).rejects.toThrow(HistoryGoneError)
+    expect(await Promise.all([1_000, 2_500, 3_500].map(seqAt))).toEqual([4, 5, 6])
+    await db.close()
+    db = await start()
+  }
   await db.close()
 })
