@@ -68,7 +68,7 @@ async function measure(base, parent) {
   write('| bytes | log | index | disk |\n| --- | ---: | ---: | ---: |')
   sizeLine('before', filled.stats)
   sizeLine('compacted', after.stats)
-  sizeLine('fresh, in order of first puts (× of it)', freshFirst.stats)
+  sizeLine('fresh, in order of first puts', freshFirst.stats)
   sizeLine('fresh, in order of last puts', freshLast.stats)
   write('\n| compacted, part of | log | index | disk |\n| --- | ---: | ---: | ---: |')
   sizeLine('fresh, in order of first puts', after.stats, freshFirst.stats)
