@@ -45,7 +45,8 @@ describe('batches', () => {
     expect(await known(mirror.database)).toEqual(await known(db))
     const leaves = await replicaOf(db).leaves('large')
     expect(await mirror.replica.missing(leaves)).toEqual(leaves.map(() => false))
-  })
+    // It moves 72 MB through several databases: on a busy machine that alone takes half a minute.
+  }, 120_000)
 
   test('a leaf that the mirror cannot attach is sent with its whole path', async () => {
     const db = await rig.database()
