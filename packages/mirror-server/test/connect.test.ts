@@ -43,6 +43,16 @@ test('conflicts that replication brought are told of', async () => {
   await close()
 })
 
+test('none are asked for, and none come', async () => {
+  const { documents, close } = await connected()
+  await documents.put({ id: 'a' })
+  for (const range of [{ limit: 0 }, { limit: 0, live: true }]) {
+    for await (const change of documents.changes(range)) throw new Error(change.id)
+    for await (const { id } of documents.list({ limit: 0 })) throw new Error(id)
+  }
+  await close()
+})
+
 test('live changes end with the mirror, and say so', async () => {
   const { server, origin } = await startMirror(['db'])
   const documents = await connect(`${origin}/v1/db`)

@@ -18,6 +18,8 @@ export async function* remoteChanges<T extends object = Document>(
   options: ChangesOptions,
 ): AsyncGenerator<Change<T>> {
   client.requireOpen()
+  // No mirror is asked for none.
+  if (options.limit !== undefined && options.limit <= 0) return
   const silence = new AbortController()
   const signals = options.signal ? [silence.signal, options.signal] : [silence.signal]
   const signal = AbortSignal.any(signals)
