@@ -8,6 +8,7 @@ import {
   type REMOVE,
   type Timer,
 } from '@mynah/core'
+import { unlessAborted } from './deferred.js'
 import { sleep } from './sleep.js'
 
 type Maybe<T> = T | Promise<T>
@@ -111,7 +112,9 @@ export class ConflictMerger {
     const { db, onConflict } = this.#options
     try {
       const merge = async (conflict: Conflict) => {
-        const merged = await onConflict(conflict)
+        // Who asks a person may wait for ever.
+        const asked = Promise.resolve(onConflict(conflict))
+        const merged = await unlessAborted(asked, this.#closed.signal)
         if (merged === undefined) throw leftAlone
         return merged
       }

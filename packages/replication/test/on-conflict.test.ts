@@ -138,3 +138,21 @@ test('a disk that does not read for a while ends no merging', async () => {
     expect(errors).toEqual([expect.objectContaining({ code: 'MYNAH_STORAGE' })])
   }
 })
+
+test('a function that never answers does not hold up the close', async () => {
+  await using rig = new Rig()
+  const mirror = await rig.mirror()
+  const [first, second] = await apart(rig, mirror)
+  await (await rig.replicate(first!, mirror)).sync()
+  let asked = 0
+  const replication = await rig.replicate(second!, mirror, {
+    onConflict: () => {
+      asked += 1
+      return new Promise<undefined>(() => undefined)
+    },
+  })
+  await replication.sync()
+  await until(() => asked > 0)
+  await replication.close()
+  expect((await second!.read('doc', { freshness: 'local' })).conflicts).toHaveLength(1)
+})
