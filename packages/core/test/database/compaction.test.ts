@@ -33,6 +33,42 @@ class Machine {
     })
   }
 
+  #before: [Uint8Array, Uint8Array][] | undefined
+
+  /** Remembers the index as it stands. */
+  async remember(): Promise<void> {
+    await this.db.close()
+    const level = this.#disk.level(`db/index-1/${this.#level}`)
+    await level.open()
+    this.#before = (await level
+      .iterator({ keyEncoding: 'view', valueEncoding: 'view' } as never)
+      .all()) as never
+    await level.close()
+    await this.start()
+  }
+
+  /** As a process that ended before the index was written since. */
+  async fallBack(): Promise<boolean> {
+    const before = this.#before
+    this.#before = undefined
+    if (before === undefined) return false
+    await this.db.close()
+    this.#level += 1
+    const level = this.#disk.level(`db/index-1/${this.#level}`)
+    await level.open()
+    const batch = before.map(([key, value]) => ({
+      type: 'put',
+      key,
+      value,
+      keyEncoding: 'view',
+      valueEncoding: 'view',
+    }))
+    await level.batch(batch as never, { sync: true } as never)
+    await level.close()
+    await this.start()
+    return true
+  }
+
   /** With the index as it is, or with one that is derived from the log alone. */
   async restart(afresh: boolean): Promise<void> {
     await this.db.close()
@@ -71,6 +107,7 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('evict' as const), id: fc.constantFrom(...IDS) }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'seal' as const }) },
+  { weight: 3, arbitrary: fc.constant({ kind: 'remember' as const }) },
   { weight: 3, arbitrary: fc.constant({ kind: 'compact' as const }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('restart' as const), afresh: fc.boolean() }) },
 )
@@ -85,6 +122,7 @@ class Twins {
   readonly seqs = new Map<string, number>()
   readonly evicted = new Set<string>()
   dropped = 0
+  fell = 0
 
   async both<T>(run: (machine: Machine) => Promise<T>): Promise<T> {
     const outcome = async (machine: Machine): Promise<unknown> =>
@@ -151,6 +189,10 @@ class Twins {
         await this.one.db.seal()
         await this.other.db.seal()
         this.dropped += (await this.one.db.compact()).recordsDropped
+        if (await this.one.fallBack()) this.fell += 1
+        break
+      case 'remember':
+        await this.one.remember()
         break
       case 'restart':
         await this.one.restart(step.afresh)
@@ -198,6 +240,7 @@ const stepType = undefined as unknown as typeof step extends fc.Arbitrary<infer 
 
 test('a database that compacts is, to all who look, as one that does not', async () => {
   let dropped = 0
+  let fell = 0
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
       const twins = new Twins()
@@ -209,7 +252,8 @@ test('a database that compacts is, to all who look, as one that does not', async
       await twins.one.restart(true)
       await twins.other.restart(true)
       await twins.compare()
-      expect((await twins.one.db.stats()).deadBytes).toBe(deadBytes)
+      // An index that fell back may count what a compaction took already.
+      if (twins.fell === 0) expect((await twins.one.db.stats()).deadBytes).toBe(deadBytes)
       // All that was ever seen, told once more.
       for (const record of twins.revisions)
         await twins.both(async ({ replica }) => (await replica.merge([record], { whole: true })).outcomes)
@@ -218,8 +262,10 @@ test('a database that compacts is, to all who look, as one that does not', async
       expect(await twins.one.db.verify()).toMatchObject({ ok: true })
       await twins.both(({ db }) => db.close())
       dropped += twins.dropped
+      fell += twins.fell
     }),
     { numRuns: Number(process.env.RUNS ?? 40), ...(process.env.SEED && { seed: Number(process.env.SEED) }) },
   )
   expect(dropped).toBeGreaterThan(10)
+  expect(fell).toBeGreaterThan(1)
 }, 600_000)
