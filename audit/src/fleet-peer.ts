@@ -157,9 +157,11 @@ class Peer {
   /** Drops what the mirror has of some documents. */
   async #evict(): Promise<void> {
     const ids = Array.from({ length: 50 }, () => this.#ownId())
+    // A document of such a number may not be written yet, nor ever, by the process before this one, which died.
+    const held = await this.#db.getMany(ids, { freshness: 'local' })
     try {
       const bodies = await this.#db.evict(ids)
-      for (const id of ids) this.#evicted.add(id)
+      for (const doc of held) if (doc) this.#evicted.add(doc.id)
       told({ kind: 'evicted', bodies })
     } catch (error) {
       // The mirror is away.
