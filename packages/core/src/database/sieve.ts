@@ -27,7 +27,8 @@ interface Remaining {
  * Decides which records stay. A leaf keeps its record, and its body where it is held; so does what stands for a leaf that
  * is not held. Of any other revision goes the body, and with it the whole record where nothing hangs on that: a root says
  * no more than the path of its child does; one past the limit of ancestors may go when what it superseded is gone, as
- * whoever replays the log would take that for a leaf again. docs/decisions/0015-what-compaction-keeps.md
+ * whoever replays the log would take that for a leaf again. One between two of its transaction tells that they belong
+ * together, and stays. docs/decisions/0015-what-compaction-keeps.md
  */
 export class DocumentSieve implements Sieve {
   readonly #context: Context
@@ -45,6 +46,10 @@ export class DocumentSieve implements Sieve {
   readonly #kept: number[] = []
   readonly #needed = new Map<string, ReadonlySet<number>>()
   readonly #remaining = new Map<string, Remaining>()
+  /** The record before the present one, in the same part. */
+  #last: { readonly seq: number; readonly continues: boolean } | undefined
+  /** Whether the present record stands between two others of its transaction. */
+  #isWithin = false
   #historySince = 0
   #historyTime = Number.NEGATIVE_INFINITY
   /** Records that went, and others that lost their bodies. */
@@ -74,6 +79,9 @@ export class DocumentSieve implements Sieve {
     const kept: Sequenced[] = []
     for (const { seq, record } of records) {
       const leaves = entries.get(record.id)?.leaves ?? []
+      // Whether one continues that is not known, or not looked at, nobody knows.
+      this.#isWithin = record.continues && (this.#last?.seq !== seq - 1 || this.#last.continues)
+      this.#last = { seq, continues: record.continues }
       const fate = await this.#fateOf(seq, record, leaves)
       if (fate === 'whole') kept.push({ seq, record })
       else if (fate === 'stub') kept.push({ seq, record: stubOf(record) })
@@ -172,8 +180,18 @@ export class DocumentSieve implements Sieve {
     return !path.some((rev) => remaining.revs.has(rev))
   }
 
-  #let(seq: number, record: LogRecord, leaves: readonly Leaf[], fate: Fate, isLeaf = false): Fate {
+  async #let(
+    seq: number,
+    record: LogRecord,
+    leaves: readonly Leaf[],
+    wanted: 'stub' | 'gone',
+    isLeaf = false,
+  ): Promise<Fate> {
     const { id, kind, supplies, at } = record
+    const stays = wanted === 'gone' && this.#isWithin
+    if (stays && (kind === 'stub' || supplies)) return 'whole'
+    const fate = stays ? 'stub' : wanted
+    if (stays) await this.#empty(id, seq)
     this.#documents.set(id, leaves.length === 1 && isHeld(this.#context.log, leaves[0]!))
     if (kind === 'revision') this.#dropped.push(seq)
     if (fate === 'stub') this.counts.bodies += 1

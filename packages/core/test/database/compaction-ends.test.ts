@@ -6,7 +6,8 @@ import { seeded } from '../storage/seeded.js'
 
 const DOCS = 60
 const EDITS = 90
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31)
+/** The same operations in each run; SEED and STRIDE=1 try others. */
+const seed = Number(process.env.SEED ?? 7)
 
 type End = 'kill' | 'cut' | 'error' | 'errors'
 type Truth = Map<string, number>

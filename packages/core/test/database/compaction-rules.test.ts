@@ -155,3 +155,23 @@ test('scans that began before go on to their ends', async () => {
   expect([listed, changed]).toEqual([100, 100])
   await db.close()
 })
+
+test('a transaction of which a middle record is superseded stays one', async () => {
+  const db = await open(':memory:', { shardBytes: 500 })
+  await db.put({ id: 'b', n: 0 })
+  await db.transaction(async (tx) => {
+    for (const id of ['a', 'x', 'y', 'c']) await tx.put({ id, n: 1 })
+  })
+  for (const id of ['x', 'y', 'b']) await db.put({ id, n: 2 }, { overwrite: true })
+  await db.seal()
+  const { bodiesDropped, recordsDropped } = await db.compact()
+  expect([bodiesDropped, recordsDropped]).toEqual([2, 1])
+  const leaves = (await Promise.all(['a', 'c'].map((id) => replicaOf(db).leaves(id)))).flat()
+  const together = await replicaOf(db).together(leaves.map(({ id, rev }) => ({ id, rev })))
+  expect(together.map((refs) => refs.map(({ id }) => id))).toEqual([['a', 'c']])
+  // Again: what stands between stays.
+  await db.compact()
+  expect((await replicaOf(db).together([leaves[0]!])).flat().map(({ id }) => id)).toEqual(['a', 'c'])
+  expect(await db.verify()).toMatchObject({ ok: true })
+  await db.close()
+})
