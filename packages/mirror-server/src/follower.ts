@@ -131,9 +131,15 @@ export class Follower {
       .filter((source) => source.name === undefined || source.name === name)
       .map(({ root, token }) => ({ url: `${root}/${name}`, ...(token !== undefined && { token }) }))
     const replication = await replicate(opened.database, { mirrors, env })
-    // What the operator named before, and does not name any more.
-    for (const { url } of replication.mirrors())
-      if (!mirrors.some((mirror) => mirror.url === url)) await replication.removeMirror(url)
+    try {
+      // What the operator named before, and does not name any more.
+      for (const { url } of replication.mirrors())
+        if (!mirrors.some((mirror) => mirror.url === url)) await replication.removeMirror(url)
+    } catch (error) {
+      // It is begun anew with the next look.
+      await replication.close()
+      throw error
+    }
     replication.on('error', ({ mirror, error }) => this.#tell(mirror, error))
     return replication
   }
