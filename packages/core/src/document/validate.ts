@@ -73,10 +73,14 @@ export function acceptRev(rev: unknown): string {
   return rev
 }
 
-/** The body of a document that is to stand under the id. @throws DocumentInvalidError also where it names another */
+/**
+ * The body of a document that is to stand under the id, whatever rev it names.
+ * @throws DocumentInvalidError also where it names another id
+ */
 export function acceptUnder(id: string, doc: unknown): Fields {
-  const { id: given = id, body } = acceptDocument(doc)
-  if (given !== id) throw new DocumentInvalidError('id', `it is not ${JSON.stringify(id)}`)
+  const acceptance = new Acceptance()
+  const body = acceptance.accept(doc)
+  if ((acceptance.id ?? id) !== id) throw new DocumentInvalidError('id', `it is not ${JSON.stringify(id)}`)
   return body
 }
 
