@@ -29,7 +29,6 @@ interface Source {
 /** How often new databases are looked for; with jitter, so that many mirrors spread. */
 const LOOK_MS = 30_000
 const LOOK_MS_FIRST = 1_000
-const REQUEST_MS = 15_000
 
 /**
  * Makes this mirror one of others: makes each of their databases here, and replicates all that both have, each way.
@@ -100,7 +99,7 @@ export class Follower {
           ...(token !== undefined && { authorization: `Bearer ${token}` }),
         },
         answerBytesMax: wireLimits.messageBytes,
-        signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(REQUEST_MS)]),
+        signal: this.#stopped.signal,
       })
       const names = answer.status === 200 ? databasesOf(answer.body) : undefined
       if (names === undefined) throw new Error(`it answered ${answer.status}, and not as a mirror`)

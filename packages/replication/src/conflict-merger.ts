@@ -9,6 +9,7 @@ import {
   type Timer,
 } from '@mynah/core'
 import { unlessAborted } from './deferred.js'
+import { linkedSignal } from './linked-signal.js'
 import { sleep } from './sleep.js'
 
 type Maybe<T> = T | Promise<T>
@@ -69,7 +70,7 @@ export class ConflictMerger {
 
   async #round(): Promise<void> {
     const over = new AbortController()
-    const signal = AbortSignal.any([over.signal, this.#closed.signal])
+    const { signal, release } = linkedSignal(over.signal, this.#closed.signal)
     // From before the list, so that none falls between.
     const tasks = [this.#changes(signal), this.#list(signal)]
     try {
@@ -77,6 +78,7 @@ export class ConflictMerger {
     } finally {
       over.abort()
       await Promise.allSettled(tasks)
+      release()
     }
   }
 

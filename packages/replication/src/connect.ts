@@ -26,7 +26,7 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   const { token, signal, transport = httpTransport(), env = nodeEnv } = options
   const client = new DocumentsClient(mirrorAddress(url), { transport, token })
   try {
-    await client.text({ method: 'GET', path: '', signal })
+    await client.text({ method: 'GET', path: '', signals: [signal] })
   } catch (error) {
     await client.close()
     throw error

@@ -33,7 +33,8 @@ export interface DocumentsRequest {
   readonly type?: string
   /** The document that it is about, for errors. */
   readonly id?: string
-  readonly signal?: AbortSignal | undefined
+  /** Any of them ends it. */
+  readonly signals?: readonly (AbortSignal | undefined)[]
 }
 
 /** An answer that is no document: the mirror says that there is none. */
@@ -76,7 +77,7 @@ export class DocumentsClient {
 
   /** The body of an answer without end, as it comes. The request's signal ends it. */
   async *stream(request: DocumentsRequest): AsyncGenerator<Uint8Array> {
-    const { signal, release } = linkedSignal(this.#signalOf(request))
+    const { signal, release } = linkedSignal(this.#closed.signal, ...(request.signals ?? []))
     try {
       const asked = this.#request(request, signal)
       const stream = await this.#reached(signal, () => this.#transport.stream(asked))
@@ -149,17 +150,13 @@ export class DocumentsClient {
   }
 
   async #ask(request: DocumentsRequest): Promise<TransportAnswer> {
-    const { signal, release } = linkedSignal(this.#signalOf(request))
+    const { signal, release } = linkedSignal(this.#closed.signal, ...(request.signals ?? []))
     try {
       const asked = this.#request(request, signal)
       return await this.#reached(signal, () => this.#transport.request(asked))
     } finally {
       release()
     }
-  }
-
-  #signalOf({ signal }: DocumentsRequest): AbortSignal {
-    return signal === undefined ? this.#closed.signal : AbortSignal.any([this.#closed.signal, signal])
   }
 
   #request(asked: DocumentsRequest, signal: AbortSignal): TransportRequest {

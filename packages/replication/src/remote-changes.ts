@@ -21,15 +21,13 @@ export async function* remoteChanges<T extends object = Document>(
   // No mirror is asked for none.
   if (options.limit !== undefined && options.limit <= 0) return
   const silence = new AbortController()
-  const signals = options.signal ? [silence.signal, options.signal] : [silence.signal]
-  const signal = AbortSignal.any(signals)
   const request = {
     method: 'GET',
     path: `/changes?${queryOf(options)}`,
     type: mediaTypes.lines,
     // What a lost cursor is told by.
     id: options.since ?? '',
-    signal,
+    signals: [silence.signal, options.signal],
   } as const
   const silent = () =>
     silence.abort(new MirrorUnreachableError(client.address, `nothing came for ${wireLimits.silenceMs} ms`))

@@ -168,7 +168,7 @@ export class RemoteDocuments implements Documents {
     for (const [name, text] of Object.entries(bounds)) if (text !== undefined) query.set(name, text)
     for (let left = limit; left > 0; ) {
       query.set('limit', String(Math.min(left, LIST_PAGE)))
-      const answer = await this.#client.json({ method: 'GET', path: `/docs?${query}`, signal })
+      const answer = await this.#client.json({ method: 'GET', path: `/docs?${query}`, signals: [signal] })
       const shaped = this.#shaped(answer)
       for (const doc of shaped.list('docs')) {
         yield this.#shaped(doc).document<T>()
@@ -209,7 +209,7 @@ export class RemoteDocuments implements Documents {
     headers: Readonly<Record<string, string>>,
   ): Promise<Stored<T>> {
     const path = `${pathOf(id)}${options.overwrite ? '?overwrite=true' : ''}`
-    const asked = { method: 'PUT', path, headers, body: json, id, signal: options.signal } as const
+    const asked = { method: 'PUT', path, headers, body: json, id, signals: [options.signal] } as const
     const answer = await this.#client.json(asked)
     return storedOf<T>(id, this.#shaped(answer).text('rev'), body)
   }
@@ -221,7 +221,7 @@ export class RemoteDocuments implements Documents {
       path,
       type: mediaTypes.lines,
       body: linesOf(batch),
-      signal: options.signal,
+      signals: [options.signal],
     })
     const lines = text.split('\n').slice(0, -1)
     if (lines.length !== batch.length)
@@ -240,9 +240,8 @@ export class RemoteDocuments implements Documents {
     const late = new AbortController()
     const timer =
       options.waitMs === undefined ? undefined : this.#env.setTimer(() => late.abort(), options.waitMs)
-    const signals = options.signal ? [late.signal, options.signal] : [late.signal]
     try {
-      return await this.#client.json({ ...request, signal: AbortSignal.any(signals) })
+      return await this.#client.json({ ...request, signals: [late.signal, options.signal] })
     } catch (cause) {
       options.signal?.throwIfAborted()
       if (late.signal.aborted || cause instanceof MirrorUnreachableError)
