@@ -3,6 +3,7 @@ import {
   ConflictError,
   CursorLostError,
   DocumentInvalidError,
+  type MynahError,
   ReadOnlyError,
   StaleError,
   UnreachableError,
@@ -103,7 +104,7 @@ export class DocumentsClient {
     { code, message, rev, path, detail }: ErrorMessage,
     status: number,
     { id = '' }: Pick<DocumentsRequest, 'id'>,
-  ): Error {
+  ): MynahError {
     switch (code) {
       case 'MYNAH_CONFLICT':
         return new ConflictError(id, rev)

@@ -1,10 +1,8 @@
 import type { Change, ChangesOptions, Document, Env } from '@mynah/core'
 import type { DocumentsClient } from './documents-client.js'
 import { MirrorUnreachableError } from './errors.js'
-import { parseDocumentJson } from './protocol/document-json.js'
-import { decodeError } from './protocol/messages.js'
+import { decodeChange } from './protocol/document-answers.js'
 import { mediaTypes, wireLimits } from './protocol/names.js'
-import { ShapedAnswer } from './shaped-answer.js'
 
 const NEWLINE = 10
 
@@ -37,7 +35,8 @@ export async function* remoteChanges<T extends object = Document>(
       timer.cancel()
       timer = env.setTimer(silent, wireLimits.silenceMs)
       if (line === '') continue
-      const change = changeOf<T>(client, line)
+      const change = client.decoded(200, () => decodeChange<T>(line))
+      if ('code' in change) throw client.failure(change, 200, {})
       // How long the reader takes is not the mirror's silence.
       timer.cancel()
       yield change
@@ -57,32 +56,6 @@ function queryOf({ since, live, documents, prefix, limit }: ChangesOptions): URL
   if (prefix !== undefined) query.set('prefix', prefix)
   if (limit !== undefined) query.set('limit', String(limit))
   return query
-}
-
-function changeOf<T extends object>(client: DocumentsClient, line: string): Change<T> {
-  const fail = (detail: string): never => {
-    throw client.garbled(detail)
-  }
-  const shaped = new ShapedAnswer(
-    client.decoded(200, () => parseDocumentJson(line)),
-    fail,
-  )
-  if (shaped.member('code') !== undefined)
-    throw client.failure(
-      client.decoded(200, () => decodeError(line)),
-      200,
-      {},
-    )
-  const doc = shaped.member('doc')
-  return {
-    cursor: shaped.text('cursor'),
-    seq: shaped.count('seq'),
-    id: shaped.text('id'),
-    rev: shaped.text('rev'),
-    deleted: shaped.flag('deleted'),
-    conflicts: shaped.texts('conflicts'),
-    ...(doc !== undefined && { doc: new ShapedAnswer(doc, fail).document<T>() }),
-  }
 }
 
 /** Lines without their ends; one may be as long as an answer. */

@@ -33,11 +33,17 @@ import PQueue from 'p-queue'
 import { inBatches, linesOf, type Outgoing } from './document-lines.js'
 import type { DocumentsClient, DocumentsRequest } from './documents-client.js'
 import { MirrorUnreachableError } from './errors.js'
-import { documentJson, parseDocumentJson } from './protocol/document-json.js'
-import { decodeError, decodeInfo } from './protocol/messages.js'
+import {
+  decodeDocument,
+  decodeOutcomes,
+  decodePage,
+  decodeRead,
+  decodeRev,
+} from './protocol/document-answers.js'
+import { documentJson } from './protocol/document-json.js'
+import { decodeInfo } from './protocol/messages.js'
 import { mediaTypes } from './protocol/names.js'
 import { remoteChanges } from './remote-changes.js'
-import { ShapedAnswer } from './shaped-answer.js'
 
 type Maybe<T> = T | Promise<T>
 type Members = { readonly [member: string]: Value | undefined }
@@ -123,7 +129,7 @@ export class RemoteDocuments implements Documents {
     const { id, rev } = acceptTarget(target)
     const path = `${pathOf(id)}${rev === undefined ? '' : `?rev=${rev}`}`
     const answer = await this.#client.json({ method: 'DELETE', path, id })
-    return typeof answer === 'string' ? undefined : { id, rev: this.#shaped(answer).text('rev') }
+    return typeof answer === 'string' ? undefined : { id, rev: this.#decoded(() => decodeRev(answer)) }
   }
 
   async get<T extends object = Document>(
@@ -132,7 +138,7 @@ export class RemoteDocuments implements Documents {
   ): Promise<Stored<T> | undefined> {
     const query = options.rev === undefined ? '' : `?rev=${acceptRev(options.rev)}`
     const answer = await this.#read({ method: 'GET', path: `${pathOf(acceptId(id))}${query}`, id }, options)
-    return typeof answer === 'string' ? undefined : this.#shaped(answer).document<T>()
+    return typeof answer === 'string' ? undefined : this.#decoded(() => decodeDocument<T>(answer))
   }
 
   async read<T extends object = Document>(id: string, options: ReadOptions = {}): Promise<Read<T>> {
@@ -140,16 +146,7 @@ export class RemoteDocuments implements Documents {
     if (options.rev !== undefined) query.set('rev', acceptRev(options.rev))
     if (options.strict) query.set('strict', 'true')
     const answer = await this.#read({ method: 'GET', path: `${pathOf(acceptId(id))}?${query}`, id }, options)
-    const shaped = this.#shaped(answer)
-    const doc = shaped.member('doc')
-    return {
-      ...(doc !== undefined && { doc: this.#shaped(doc).document<T>() }),
-      current: shaped.flag('current'),
-      asOf: shaped.date('asOf'),
-      deleted: shaped.flag('deleted'),
-      conflicts: shaped.texts('conflicts'),
-      from: 'mirror',
-    }
+    return this.#decoded(() => decodeRead<T>(answer))
   }
 
   async getMany<T extends object = Document>(
@@ -169,15 +166,14 @@ export class RemoteDocuments implements Documents {
     for (let left = limit; left > 0; ) {
       query.set('limit', String(Math.min(left, LIST_PAGE)))
       const answer = await this.#client.json({ method: 'GET', path: `/docs?${query}`, signals: [signal] })
-      const shaped = this.#shaped(answer)
-      for (const doc of shaped.list('docs')) {
-        yield this.#shaped(doc).document<T>()
+      const { docs, next } = this.#decoded(() => decodePage<T>(answer))
+      for (const doc of docs) {
+        yield doc
         this.#client.requireOpen()
         signal?.throwIfAborted()
         left -= 1
       }
-      const next = shaped.member('next')
-      if (typeof next !== 'string') return
+      if (next === undefined) return
       query.set(reverse ? 'lt' : 'gt', next)
       query.delete(reverse ? 'lte' : 'gte')
     }
@@ -185,7 +181,7 @@ export class RemoteDocuments implements Documents {
 
   async count(): Promise<number> {
     const text = await this.#client.text({ method: 'GET', path: '' })
-    return this.#client.decoded(200, () => decodeInfo(text)).documents
+    return this.#decoded(() => decodeInfo(text)).documents
   }
 
   changes<T extends object = Document>(options: ChangesOptions = {}): AsyncGenerator<Change<T>> {
@@ -211,7 +207,11 @@ export class RemoteDocuments implements Documents {
     const path = `${pathOf(id)}${options.overwrite ? '?overwrite=true' : ''}`
     const asked = { method: 'PUT', path, headers, body: json, id, signals: [options.signal] } as const
     const answer = await this.#client.json(asked)
-    return storedOf<T>(id, this.#shaped(answer).text('rev'), body)
+    return storedOf<T>(
+      id,
+      this.#decoded(() => decodeRev(answer)),
+      body,
+    )
   }
 
   async #putBatch<T extends object>(batch: readonly Outgoing[], options: PutOptions): Promise<Outcome<T>[]> {
@@ -223,15 +223,10 @@ export class RemoteDocuments implements Documents {
       body: linesOf(batch),
       signals: [options.signal],
     })
-    const lines = text.split('\n').slice(0, -1)
-    if (lines.length !== batch.length)
-      throw this.#client.garbled(`${lines.length} outcomes of ${batch.length} writes`)
-    return lines.map((line, index): Outcome<T> => {
+    return this.#decoded(() => decodeOutcomes(text, batch.length)).map((outcome, index): Outcome<T> => {
       const { id, body } = batch[index]!
-      const shaped = this.#shaped(this.#client.decoded(200, () => parseDocumentJson(line)))
-      if (shaped.flag('ok')) return { ok: true, doc: storedOf<T>(id, shaped.text('rev'), body) }
-      const error = this.#client.decoded(200, () => decodeError(line))
-      return { ok: false, error: this.#client.failure(error, 200, { id }) as MynahError }
+      if (typeof outcome === 'string') return { ok: true, doc: storedOf<T>(id, outcome, body) }
+      return { ok: false, error: this.#client.failure(outcome, 200, { id }) }
     })
   }
 
@@ -252,10 +247,8 @@ export class RemoteDocuments implements Documents {
     }
   }
 
-  #shaped(answer: Value): ShapedAnswer {
-    return new ShapedAnswer(answer, (detail) => {
-      throw this.#client.garbled(detail)
-    })
+  #decoded<R>(decode: () => R): R {
+    return this.#client.decoded(200, decode)
   }
 }
 
