@@ -250,3 +250,13 @@ export class MemoryMirror implements Transport {
     return { ...report, outcomes: outcomes.map((outcome) => outcome ?? merged.next().value!) }
   }
 }
+
+/** The way to several mirrors, by the names of their databases. */
+export function ways(mirrors: Readonly<Record<string, MemoryMirror>>): Transport {
+  const to = (url: string) => mirrors[new URL(url).pathname.split('/')[2]!]!
+  return {
+    request: (request) => to(request.url).request(request),
+    stream: (request) => to(request.url).stream(request),
+    close: async () => undefined,
+  }
+}

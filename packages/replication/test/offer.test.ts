@@ -1,8 +1,7 @@
 import { replicaOf } from '@mynah/core/replica'
-import type { Transport } from '@mynah/replication'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ManualEnv, rounds, until } from './manual-env.js'
-import { address, type MemoryMirror } from './memory-mirror.js'
+import { address, ways } from './memory-mirror.js'
 import { count, isQuiet, Rig } from './rig.js'
 
 let rig: Rig
@@ -10,15 +9,6 @@ beforeEach(() => {
   rig = new Rig()
 })
 afterEach(() => rig[Symbol.asyncDispose]())
-
-function ways(mirrors: Readonly<Record<string, MemoryMirror>>): Transport {
-  const to = (url: string) => mirrors[new URL(url).pathname.split('/')[2]!]!
-  return {
-    request: (request) => to(request.url).request(request),
-    stream: (request) => to(request.url).stream(request),
-    close: async () => undefined,
-  }
-}
 
 test('a body that was read after the push had passed its stub comes to the mirror that owes it', async () => {
   const [first, second] = [await rig.mirror(), await rig.mirror()]

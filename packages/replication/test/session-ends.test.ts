@@ -1,7 +1,6 @@
-import type { Transport } from '@mynah/replication'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ManualEnv, until } from './manual-env.js'
-import { address, type MemoryMirror } from './memory-mirror.js'
+import { address, ways } from './memory-mirror.js'
 import { count, isLive, isQuiet, known, putMany, Rig } from './rig.js'
 
 let rig: Rig
@@ -52,16 +51,6 @@ test('nothing begins anew where all bodies are pulled in any case', async () => 
   await replication.sync()
   expect(mirror.asked.slice(asked).filter((one) => one === 'GET ')).toEqual([])
 })
-
-/** The way to several mirrors, by the names of their databases. */
-function ways(mirrors: Readonly<Record<string, MemoryMirror>>): Transport {
-  const to = (url: string) => mirrors[new URL(url).pathname.split('/')[2]!]!
-  return {
-    request: (request) => to(request.url).request(request),
-    stream: (request) => to(request.url).stream(request),
-    close: async () => undefined,
-  }
-}
 
 test('a sync goes on with the second mirror when the session with the first is dying', async () => {
   const db = await rig.database()

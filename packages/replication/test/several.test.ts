@@ -1,9 +1,9 @@
 import type { Database } from '@mynah/core'
 import { replicaOf } from '@mynah/core/replica'
-import type { Replication, Transport } from '@mynah/replication'
+import type { Replication } from '@mynah/replication'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ManualEnv, rounds, until } from './manual-env.js'
-import { address, MemoryMirror } from './memory-mirror.js'
+import { address, MemoryMirror, ways } from './memory-mirror.js'
 import { isQuiet, known, Rig } from './rig.js'
 
 let rig: Rig
@@ -11,16 +11,6 @@ beforeEach(() => {
   rig = new Rig()
 })
 afterEach(() => rig[Symbol.asyncDispose]())
-
-/** The way to several mirrors, by the names of their databases. */
-function ways(mirrors: Readonly<Record<string, MemoryMirror>>): Transport {
-  const to = (url: string) => mirrors[new URL(url).pathname.split('/')[2]!]!
-  return {
-    request: (request) => to(request.url).request(request),
-    stream: (request) => to(request.url).stream(request),
-    close: async () => undefined,
-  }
-}
 
 interface Node {
   readonly db: Database
