@@ -39,9 +39,8 @@ export interface ConflictGround {
 
 /** Documents with several live leaves, in order of id. Nothing is fetched. */
 export async function* listConflicts(context: Context): AsyncGenerator<Conflict> {
-  if (context.index.root.conflicts === 0) return
-  for await (const [id, { leaves }] of context.index.range({})) {
-    const live = liveOf(leaves)
+  for await (const id of context.index.conflicts()) {
+    const live = liveOf((await context.index.get(id))?.leaves ?? [])
     if (live.length > 1) yield await conflictOf(context, id, live, [])
   }
 }

@@ -4,6 +4,7 @@ import type { Env } from '../env/env.js'
 import { encodeDead } from './dead.js'
 import { writeEntry, writeHistory } from './entry.js'
 import {
+  conflictKey,
   deadKey,
   historyKey,
   markKey,
@@ -22,6 +23,7 @@ import { encodeRoot } from './root.js'
 const SLICE = 512
 /** A first guess of the bytes that a row takes. */
 const ROW_BYTES = 96
+const NOTHING = new Uint8Array(0)
 
 /** What belongs into one batch: after any end the store has all of it, or none. */
 export interface Batch {
@@ -56,6 +58,9 @@ export async function writeBatch(store: DerivedStore, env: Env, batch: Batch): P
       if (operations.put() % SLICE === 0) await env.yield()
     }
   }
+  for (const [id, now] of overlay.conflicts)
+    if (now) operations.putRow(conflictKey(id), NOTHING)
+    else operations.del(conflictKey(id))
   for (const [first, page] of pages)
     if (operations.putRow(pageKey(first), page) % SLICE === 0) await env.yield()
   for (const [bucket, bodies] of dead)

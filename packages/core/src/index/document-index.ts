@@ -3,16 +3,17 @@ import type { Env } from '../env/env.js'
 import { MynahError, storageError } from '../errors.js'
 import { writeBatch } from './batch.js'
 import { parseValue } from './checksum.js'
+import { conflictIds } from './conflict-ids.js'
 import { DeadBodies } from './dead.js'
 import { decodeEntry, type Entry, type HistoryRow } from './entry.js'
 import { Gaps } from './gaps.js'
 import { type HistoryBounds, readHistory } from './history.js'
 import { IdleTidy } from './idle-tidy.js'
 import type { Compacted, DocumentIndexOptions, IndexCommit } from './index-commit.js'
-import { entryKey, rootKey } from './keys.js'
+import { entryKey } from './keys.js'
 import type { DerivedStore } from './level.js'
 import { type Mark, readMarks } from './marks.js'
-import { firstId, mergedScan } from './merged-scan.js'
+import { firstId, mergedConflicts, mergedScan } from './merged-scan.js'
 import { readNote, writeNote } from './notes.js'
 import { Overlay } from './overlay.js'
 import { encodePage } from './page.js'
@@ -22,22 +23,19 @@ import { looksUpNow, readValues } from './point-reads.js'
 import { type Bounds, boundsOf, type IdRange } from './range.js'
 import { type PageSum, type RangeSum, RangeSums } from './range-sums.js'
 import { recount } from './recount.js'
-import { decodeRoot, emptyRoot, nextRoot, printsOf, type Root } from './root.js'
+import { nextRoot, printsOf, type Root } from './root.js'
 import { shrinkLevel } from './shrink.js'
 import type { Print } from './tally.js'
 
-/** Entries gathered before they are written to the store; a replay after a crash is about as long. */
-const FLUSH_ENTRIES = 2_048
 /**
  * The index: id → leaves, kept in a `DerivedStore` behind an overlay in RAM. It follows the log and never leads:
  * each batch covers fsynced records only, is written with `sync`, and carries its own watermark.
  */
 export class DocumentIndex {
+  readonly #options: DocumentIndexOptions
   readonly #store: DerivedStore
   readonly #env: Env
-  readonly #whenSynced: (seq: number) => Promise<void>
   readonly #cache: LRUCache<string, Entry>
-  readonly #stamp: DocumentIndexOptions['stamp']
   #overlay: Overlay
   #flushing: Overlay | undefined
   /** What was flushed last, as the overlay had it: newer than the same in the cache. */
@@ -53,10 +51,9 @@ export class DocumentIndex {
   readonly #tidy: IdleTidy
 
   private constructor(options: DocumentIndexOptions, root: Root, pages: PageTable, dead: DeadBodies) {
+    this.#options = options
     this.#store = options.store
     this.#env = options.env
-    this.#stamp = options.stamp
-    this.#whenSynced = options.whenSynced
     this.#overlay = Overlay.upon(root)
     this.#pages = pages
     this.dead = dead
@@ -72,11 +69,8 @@ export class DocumentIndex {
   /** @throws IndexCorruptError when the root or a page is damaged, or they do not agree */
   static async open(options: DocumentIndexOptions): Promise<DocumentIndex> {
     const { store, env } = options
-    const bytes = await store.get(rootKey)
-    const stored =
-      bytes === undefined ? { root: emptyRoot, salt: undefined } : parseValue(rootKey, bytes, decodeRoot)
-    const parts = [await loadPages(store, env, stored), await DeadBodies.load(store)] as const
-    const index = new DocumentIndex(options, stored.root, ...parts)
+    const { root, pages } = await loadPages(store, env)
+    const index = new DocumentIndex(options, root, pages, await DeadBodies.load(store))
     index.#tidy.soon()
     return index
   }
@@ -162,10 +156,10 @@ export class DocumentIndex {
   apply(commit: IndexCommit, prints: readonly Print[] = printsOf(commit.changes)): void {
     this.#version += 1
     const overlay = this.#overlay
-    for (const { id, before, after } of commit.changes) {
-      overlay.setEntry(id, after)
-      if (!before) this.#gaps.close(id)
-      if (before) this.#cache.delete(id)
+    for (const change of commit.changes) {
+      overlay.change(change)
+      if (change.before) this.#cache.delete(change.id)
+      else this.#gaps.close(change.id)
     }
     overlay.follow(commit)
     if (commit.dead) for (const seq of commit.dead) this.dead.add(seq)
@@ -181,7 +175,7 @@ export class DocumentIndex {
 
   /** Whether so much has gathered that a flush is due. */
   get flushDue(): boolean {
-    return this.#overlay.entries.size >= FLUSH_ENTRIES
+    return this.#overlay.isFull
   }
 
   /** Writes all that was applied before the call; calls at the same time share the work. */
@@ -203,8 +197,8 @@ export class DocumentIndex {
     const pages = new Map([...this.#pages.takeTouched()].map((page) => [page.first, encodePage(page)]))
     const dead = this.dead.takeTouched()
     try {
-      await this.#whenSynced(overlay.root.seq)
-      const note = this.#stamp?.(overlay.root.seq)
+      await this.#options.whenSynced(overlay.root.seq)
+      const note = this.#options.stamp?.(overlay.root.seq)
       await writeBatch(this.#store, this.#env, { overlay, pages, dead, salt: this.#pages.salt, note })
       this.#recent = overlay.entries
       this.#version += 1
@@ -235,6 +229,11 @@ export class DocumentIndex {
   async *range(range: IdRange, reverse = false): AsyncGenerator<[string, Entry]> {
     const bounds = boundsOf(range)
     yield* this.sums.checked(this.#scan(bounds, reverse), bounds, reverse)
+  }
+
+  /** Ids with several live leaves, in order, as they are when the iteration begins. @throws IndexCorruptError */
+  conflicts(): AsyncGenerator<string> {
+    return conflictIds(() => mergedConflicts(this.#store, this.#overlays), this)
   }
 
   /** Count and sum of the ids in a range, with what is not written yet. @throws IndexCorruptError */

@@ -10,6 +10,7 @@ import { ByteWriter } from '../bytes/byte-writer.js'
  *   4  id                          the page that begins at the id
  *   5  bucket (8 bytes)            how many bodies at its 4,096 seqs are no leaf's any more; none where that is 0
  *   6  seq (8 bytes)               the newest arrival time of a stretch of records that ends at the seq
+ *   7  id                          nothing: the document has several live leaves
  *
  * Every value ends with the CRC-32 of key and value: 4 bytes, big-endian.
  */
@@ -19,6 +20,7 @@ const NOTE = 3
 const PAGE = 4
 const DEAD = 5
 const MARK = 6
+const CONFLICT = 7
 
 export const rootKey: Uint8Array = Uint8Array.of(0, 0x72, 0x6f, 0x6f, 0x74)
 
@@ -87,12 +89,19 @@ export function markKey(seq: number): Uint8Array {
 /** All mark keys. */
 export const markBounds = { gte: Uint8Array.of(MARK), lt: Uint8Array.of(MARK + 1) } as const
 
+export function conflictKey(id: string): Uint8Array {
+  return textKey(CONFLICT, id)
+}
+
+/** All keys of documents with several live leaves. */
+export const conflictBounds = { gte: Uint8Array.of(CONFLICT), lt: Uint8Array.of(CONFLICT + 1) } as const
+
 /** All page keys. */
 export const pageBounds = { gte: Uint8Array.of(PAGE), lt: Uint8Array.of(PAGE + 1) } as const
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The id of an entry's or a page's key. */
+/** The id of a key that is one but for the first byte. */
 export function entryId(key: Uint8Array): string {
   return decoder.decode(key.subarray(1))
 }

@@ -1,7 +1,7 @@
 import { compareUtf8 } from '../bytes/compare.js'
 import { parseValue } from './checksum.js'
 import { decodeEntry, type Entry } from './entry.js'
-import { entryId } from './keys.js'
+import { conflictBounds, entryId } from './keys.js'
 import type { DerivedStore } from './level.js'
 import type { Overlay } from './overlay.js'
 import { type Bounds, keyBounds } from './range.js'
@@ -25,7 +25,17 @@ export function mergedScan(
     for (const id of overlay.within(bounds)) newer.set(id, overlay.entries.get(id)!)
   }
   const { gte, lt } = keyBounds(bounds)
-  return merge(store.iterator({ gte, lt, reverse }) as unknown as Rows, newer, reverse)
+  return merge(store.iterator({ gte, lt, reverse }) as unknown as Rows, newer, reverse, decodeEntry)
+}
+
+/** The same for which documents have several live leaves; of others it may tell that they have not. */
+export function mergedConflicts(
+  store: DerivedStore,
+  overlays: readonly Overlay[],
+): AsyncGenerator<[string, boolean]> {
+  const newer = new Map<string, boolean>()
+  for (const overlay of overlays) for (const [id, now] of overlay.conflicts) newer.set(id, now)
+  return merge(store.iterator(conflictBounds) as unknown as Rows, newer, false, () => true)
 }
 
 /** The first id within the bounds, of the store and the overlays, as of the turn of this call. */
@@ -51,11 +61,12 @@ interface Rows {
   close(): Promise<void>
 }
 
-async function* merge(
+async function* merge<T>(
   rows: Rows,
-  newer: ReadonlyMap<string, Entry>,
+  newer: ReadonlyMap<string, T>,
   reverse: boolean,
-): AsyncGenerator<[string, Entry]> {
+  decode: (value: Uint8Array) => T,
+): AsyncGenerator<[string, T]> {
   const sign = reverse ? -1 : 1
   const fresh = [...newer.keys()].sort((a, b) => sign * compareUtf8(a, b))
   let next = 0
@@ -70,7 +81,7 @@ async function* merge(
         if (fresh[next] === id) {
           next += 1
           yield [id, newer.get(id)!]
-        } else yield [id, parseValue(key, value, decodeEntry)]
+        } else yield [id, parseValue(key, value, decode)]
       }
     }
     for (; next < fresh.length; next++) yield [fresh[next]!, newer.get(fresh[next]!)!]

@@ -2,8 +2,10 @@ import { compareUtf8 } from '../bytes/compare.js'
 import type { Entry, HistoryRow } from './entry.js'
 import type { Compacted, IndexCommit } from './index-commit.js'
 import { type Bounds, firstFrom } from './range.js'
-import { emptyRoot, type Root } from './root.js'
+import { type EntryChange, emptyRoot, isConflict, type Root } from './root.js'
 
+/** Entries gathered before they are written to the store; a replay after a crash is about as long. */
+const FULL = 2_048
 /** Up to here ids are put in their places one by one rather than sorted with all others. */
 const FEW = 64
 
@@ -16,6 +18,8 @@ export class Overlay {
   readonly history = new Map<string, HistoryRow[]>()
   /** Rows that the store may have and that are gone: seqs by id. */
   readonly forgotten = new Map<string, Set<number>>()
+  /** Ids that came to have several live leaves, or have not any more. */
+  readonly conflicts = new Map<string, boolean>()
   root: Root = emptyRoot
   /** The seq past which it has taken records, and the newest arrival time among them. */
   since = 0
@@ -33,11 +37,21 @@ export class Overlay {
     return this.#entries.size + this.history.size + this.forgotten.size === 0
   }
 
+  get isFull(): boolean {
+    return this.#entries.size >= FULL
+  }
+
   get entries(): ReadonlyMap<string, Entry> {
     return this.#entries
   }
 
-  setEntry(id: string, entry: Entry): void {
+  change({ id, before, after }: EntryChange): void {
+    this.#setEntry(id, after)
+    const now = isConflict(after)
+    if (now !== (before !== undefined && isConflict(before))) this.conflicts.set(id, now)
+  }
+
+  #setEntry(id: string, entry: Entry): void {
     const before = this.#entries.size
     this.#entries.set(id, entry)
     if (this.#entries.size > before) this.#unsorted.push(id)
@@ -104,7 +118,8 @@ export class Overlay {
 
   /** Takes what is newer on top. */
   add(newer: Overlay): void {
-    for (const [id, entry] of newer.entries) this.setEntry(id, entry)
+    for (const [id, entry] of newer.entries) this.#setEntry(id, entry)
+    for (const [id, now] of newer.conflicts) this.conflicts.set(id, now)
     for (const [id, seqs] of newer.forgotten) for (const seq of seqs) this.forgetHistory(id, seq)
     for (const [id, rows] of newer.history) for (const row of rows) this.addHistory(id, row)
     this.root = newer.root

@@ -116,6 +116,11 @@ export function nextRoot(
   return { seq, ids, documents, conflicts, notHeld, sum }
 }
 
+/** Whether a document has several live leaves. */
+export function isConflict({ leaves }: Entry): boolean {
+  return leaves.filter(({ deleted }) => !deleted).length > 1
+}
+
 function tallyOf(entry: Entry): { document: number; conflict: number; notHeld: number } {
   let live = 0
   let notHeld = 0

@@ -10,7 +10,7 @@ import { IndexCorruptError } from '../../src/errors.js'
 import { DocumentIndex } from '../../src/index/document-index.js'
 import type { Entry } from '../../src/index/entry.js'
 import type { IndexCommit } from '../../src/index/index-commit.js'
-import { entryKey, rootKey } from '../../src/index/keys.js'
+import { conflictBounds, conflictKey, entryKey, rootKey } from '../../src/index/keys.js'
 import { type DerivedStore, openFileLevel, openMemoryLevel } from '../../src/index/level.js'
 import type { IdRange } from '../../src/index/range.js'
 
@@ -32,7 +32,13 @@ const hash = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((some) => Buffe
 const step = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.record({ kind: fc.constant('write' as const), id, hash, deleted: fc.boolean() }),
+    arbitrary: fc.record({
+      kind: fc.constant('write' as const),
+      id,
+      hash,
+      deleted: fc.boolean(),
+      others: fc.nat(2),
+    }),
   },
   { weight: 2, arbitrary: fc.constant({ kind: 'flush' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
@@ -62,6 +68,12 @@ async function everything(
   return all
 }
 
+async function conflictsOf(index: DocumentIndex): Promise<string[]> {
+  const ids: string[] = []
+  for await (const one of index.conflicts()) ids.push(one)
+  return ids
+}
+
 test('the index agrees with a map, its sum with one computed from nothing, after any history and any end', async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -88,7 +100,12 @@ test('the index agrees with a map, its sum with one computed from nothing, after
             const before = model.get(one.id)
             expect(await index.get(one.id)).toEqual(before)
             const leaf: Leaf = { rev: `${seq}-${one.hash}`, deleted: one.deleted, seq, bodySeq: seq }
-            const after = { leaves: [leaf] }
+            const others = Array.from({ length: one.others }, (_, n) => ({
+              ...leaf,
+              rev: `0-${n}`,
+              deleted: n > 0,
+            }))
+            const after = { leaves: [leaf, ...others] }
             const superseded = before ? [{ id: one.id, leaf: before.leaves[0]!, until: seq }] : []
             if (before) history.set(one.id, [before.leaves[0]!.seq, ...(history.get(one.id) ?? [])])
             const commit = { changes: [{ id: one.id, before, after }], superseded, seq }
@@ -101,6 +118,10 @@ test('the index agrees with a map, its sum with one computed from nothing, after
           .filter(([one]) => inRange(one, within))
           .sort(([a], [b]) => (reverse ? -1 : 1) * compareUtf8(a, b))
         expect(await everything(index, within, reverse)).toEqual(expected)
+        const conflicted = [...model].filter(
+          ([, { leaves }]) => leaves.filter((leaf) => !leaf.deleted).length > 1,
+        )
+        expect(await conflictsOf(index)).toEqual(conflicted.map(([one]) => one).sort(compareUtf8))
         expect(Object.fromEntries(await index.lookup([...model.keys(), 'nobody']))).toEqual(
           Object.fromEntries(model),
         )
@@ -113,6 +134,32 @@ test('the index agrees with a map, its sum with one computed from nothing, after
     ),
     { numRuns: 25 },
   )
+})
+
+test('conflicts are told by rows of their own, and by the entries where there are fewer rows', async () => {
+  const store = openMemoryLevel()
+  const index = await openIn(store)
+  const leaf = (rev: string): Leaf => ({ rev, deleted: false, seq: 1, bodySeq: 1 })
+  const changes = ['a', 'b', 'c'].map((one, n) => ({
+    id: one,
+    before: undefined,
+    after: { leaves: ['2-b', '2-a'].slice(n % 2).map(leaf) },
+  }))
+  index.apply({ changes, superseded: [], seq: 1 })
+  await index.flush()
+  expect(await store.keys(conflictBounds).all()).toEqual([conflictKey('a'), conflictKey('c')])
+  expect(await conflictsOf(index)).toEqual(['a', 'c'])
+  await store.del(conflictKey('c'))
+  expect(await conflictsOf(index)).toEqual(['a', 'c'])
+  index.apply({
+    changes: [{ ...changes[0]!, before: changes[0]!.after, after: { leaves: [leaf('3-a')] } }],
+    superseded: [],
+    seq: 2,
+  })
+  expect(await conflictsOf(index)).toEqual(['c'])
+  await index.flush()
+  expect(await store.keys(conflictBounds).all()).toEqual([])
+  expect(await conflictsOf(index)).toEqual(['c'])
 })
 
 test('reads during a flush see what was applied before, during and after', async () => {
