@@ -71,7 +71,7 @@ export class Hosts {
       ...transport,
       request: async (request) => {
         const answer = await transport.request(request)
-        if (answer.headers[headers.position] !== undefined) this.#ground.noteExchange(machine, scope)
+        if (answer.headers[headers.more] !== undefined) this.#ground.noteExchange(machine, scope)
         return answer
       },
     }

@@ -7,6 +7,7 @@ import {
   type OwedPage,
   type Position,
 } from '@mynah/core/replica'
+import { DatabaseUnknownError } from './errors.js'
 import { linkedSignal } from './linked-signal.js'
 import { LiveLines } from './live-lines.js'
 import { MirrorCalls, type MirrorCallsOptions, priorities } from './mirror-calls.js'
@@ -82,6 +83,17 @@ export class MirrorClient {
     if ((info.holds?.length ?? 0) !== holds.length)
       throw this.#calls.garbled(answer, 'holds do not answer the question')
     return info
+  }
+
+  /** The same, of a database that is made where there is none. */
+  async greet(holds: readonly Position[], signal: AbortSignal): Promise<DatabaseInfo> {
+    try {
+      return await this.info(holds, signal)
+    } catch (error) {
+      if (!(error instanceof DatabaseUnknownError)) throw error
+      await this.create(signal)
+      return this.info(holds, signal)
+    }
   }
 
   /** Makes the database where there is none. */

@@ -53,6 +53,10 @@ export class Mirror {
   owed: number | undefined
   /** What it was offered last, of what it lacked. */
   offered: Offered | undefined
+  /** How often both sides were found to know different things while they had nothing new for each other. */
+  mismatches = 0
+  /** What they said then, the last time. */
+  mismatch: string | undefined
   /** When the mirror last confirmed that the index is up to date, on the wall clock. */
   upToDateAtMs: number | undefined
   /** The pull key that the progress is of. */

@@ -4,6 +4,13 @@ import type { PushAnswer } from './protocol/messages.js'
 import { pullKey, type Scope } from './scope.js'
 import { Track } from './track.js'
 
+/** Places up to which both sides know the same. */
+interface ReconciledPlaces {
+  readonly here: Position
+  readonly there: Position
+  readonly target: Position
+}
+
 /**
  * How far replication with one mirror's database has come, and what it refused.
  *
@@ -157,6 +164,21 @@ export class Progress {
     if (this.#whole) await this.#replica.reconciled()
     this.#pull = this.#complete
     this.#covered = true
+  }
+
+  /**
+   * Both sides have come to know the same, but for what changed after `here` and `there`, and what is parked: the feeds go
+   * on from these. What changed here since, and came from there, is known there. `target` is no older than anything that
+   * the mirror said to know.
+   */
+  async reconciled({ here, there, target }: ReconciledPlaces): Promise<void> {
+    const now = this.#replica.position()
+    this.push.advance({ source: this.isPulled(here.seq, now.seq) ? now : here, target })
+    await this.storePush()
+    const pulled = this.#pull.current?.source.seq ?? 0
+    if (pulled <= there.seq) this.#pull.advance({ source: there, target: now })
+    await this.#pull.store()
+    await this.completePull()
   }
 
   /** Changes what is parked, in memory: documents that were accepted leave, refusals enter. */

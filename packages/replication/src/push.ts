@@ -32,24 +32,24 @@ function loneLeaves(records: readonly LogRecord[]): ReadonlySet<LogRecord> {
 export class Push {
   readonly #options: PushOptions
   readonly #again = new Set<string>()
-  #asking: boolean
-  readonly #sender: Sender
+  readonly sender: Sender
+  /** Undefined before the first run. */
+  #asking: boolean | undefined
 
   constructor(options: PushOptions) {
     this.#options = options
-    this.#asking = options.progress.push.current === undefined
-    this.#sender = new Sender(options)
+    this.sender = new Sender(options)
   }
 
   /** Resolves when the request that is in flight now is over. */
   idle(): Promise<void> {
-    return this.#sender.idle()
+    return this.sender.idle()
   }
 
   /** Rejects where the mirror's history is another than the one that was pushed to. */
   async verify(signal: AbortSignal): Promise<void> {
     await this.idle()
-    await this.#sender.verified(signal)
+    await this.sender.verified(signal)
   }
 
   /** Sends the document's leaves again, with the next run. */
@@ -61,12 +61,13 @@ export class Push {
   async run(signal: AbortSignal): Promise<void> {
     await this.#sendAgain(signal)
     const { replica, progress, onPushed } = this.#options
+    this.#asking ??= progress.push.current === undefined
     for (;;) {
       const since = progress.push.current?.source.seq ?? 0
       if (replica.position().seq <= since) break
       const page = await replica.feed({ since, bodies: true, bytes: PAGE_BYTES, signal })
       const sent = await this.#sendPage(page, since, signal)
-      progress.push.advance({ source: page.position, target: await this.#sender.target(signal) })
+      progress.push.advance({ source: page.position, target: await this.sender.target(signal) })
       if (!page.more) progress.pushedAll()
       await this.#settle(sent)
       if (page.position.seq <= since) break
@@ -87,25 +88,25 @@ export class Push {
     const held = page.records.filter(
       ({ kind, id, rev }) => kind === 'revision' && !refused.has(`${rev} ${id}`),
     )
-    const lacking = await this.#sender.missing(held, signal)
-    await this.#settle(await this.#sender.send(lacking, true, signal))
+    const lacking = await this.sender.missing(held, signal)
+    await this.#settle(await this.sender.send(lacking, true, signal))
     return page.more ? page.position.seq : undefined
   }
 
   async #sendPage({ records, position }: FeedPage, since: number, signal: AbortSignal): Promise<Sent> {
     const { replica, progress } = this.#options
     const held = records.filter(({ kind }) => kind === 'revision')
-    const sent = await this.#sender.send(await this.#wanted(held, signal), false, signal)
+    const sent = await this.sender.send(await this.#wanted(held, signal), false, signal)
     const stubs = new Set(records.filter(({ kind }) => kind === 'stub'))
     for (const leaf of cutShort(records)) {
       const found = await replica.bodies([leaf])
       if (found.length > 0) stubs.delete(leaf)
-      add(sent, await this.#sender.send(await this.#wanted(found, signal), false, signal))
+      add(sent, await this.sender.send(await this.#wanted(found, signal), false, signal))
     }
-    if (stubs.size > 0) this.#sender.outdate()
+    if (stubs.size > 0) this.sender.outdate()
     const given = progress.isPulled(since, position.seq) ? loneLeaves(records) : new Set()
     const others = [...stubs].filter((leaf) => !given.has(leaf))
-    add(sent, await this.#sender.sendUnder(await this.#sender.missing(others, signal), signal))
+    add(sent, await this.sender.sendUnder(await this.sender.missing(others, signal), signal))
     return sent
   }
 
@@ -114,11 +115,11 @@ export class Push {
       const { replica } = this.#options
       const leaves = await replica.leaves(id)
       const records = leaves.filter(({ kind }) => kind === 'revision')
-      const sent = await this.#sender.send(records, true, signal)
+      const sent = await this.sender.send(records, true, signal)
       for (const leaf of leaves.filter(({ kind }) => kind === 'stub')) {
         const [found] = await replica.bodies([leaf], { whole: true })
         const under = found === undefined ? (await replica.heldUnder([leaf])).records : [found]
-        add(sent, await this.#sender.send(under, true, signal))
+        add(sent, await this.sender.send(under, true, signal))
       }
       await this.#settle(sent)
       this.#again.delete(id)
@@ -141,7 +142,7 @@ export class Push {
   /** Those of the records, all held here, that the mirror may lack. */
   async #wanted(held: readonly LogRecord[], signal: AbortSignal): Promise<readonly LogRecord[]> {
     const asked = held.filter(({ origin }) => this.#asking || origin !== this.#options.replica.id)
-    const missing = new Set(await this.#sender.missing(asked, signal))
+    const missing = new Set(await this.sender.missing(asked, signal))
     const known = new Set(asked.filter((record) => !missing.has(record)))
     return held.filter((record) => !known.has(record))
   }

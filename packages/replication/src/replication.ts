@@ -41,6 +41,8 @@ export interface MirrorStatus {
   readonly behind: number
   /** Documents that it refused. */
   readonly rejected: number
+  /** How often both sides had nothing new for each other and were found to know different things, which is mended then. */
+  readonly mismatches: number
   /** Why it failed last; undefined once it has worked again. */
   readonly error: Error | undefined
 }

@@ -100,10 +100,11 @@ export class Scheduler {
     this.#options.onStatus()
   }
 
-  /** Ends the sessions under way, and begins others: what sessions are to do has changed. */
-  renew(): void {
+  /** Ends the sessions under way, or the one, and begins others: what sessions are to do has changed. */
+  renew(session?: Session): void {
     for (const attempt of this.#attempts.all) {
-      this.#attempts.renew(attempt, 'the session was ended for another')
+      if (session === undefined || attempt.session === session)
+        this.#attempts.renew(attempt, 'the session was ended for another')
     }
   }
 

@@ -64,6 +64,7 @@ export class Sender {
   readonly #options: SenderOptions
   /** The mirror's newest position that it named: the target of the next checkpoint. */
   #seen: Position
+  #echoed: Position
   /** Whether that may be older than what the mirror said it knows, or gave. */
   #outdated = false
   #inFlight: Promise<unknown> = Promise.resolve()
@@ -71,6 +72,12 @@ export class Sender {
   constructor(options: SenderOptions) {
     this.#options = options
     this.#seen = options.info.position
+    this.#echoed = options.info.position
+  }
+
+  /** The mirror's position when the session began, or behind that, after nothing but what was sent since. */
+  get echoed(): Position {
+    return this.#echoed
   }
 
   /** Says that what the mirror knows it may have learned since it named a position. */
@@ -206,6 +213,7 @@ export class Sender {
     this.#inFlight = request
     const answer = await request
     await this.see(answer.position, signal)
+    if (answer.before === this.#echoed.seq) this.#echoed = answer.position
     progress.skipEcho(answer, pulled)
     return answer
   }

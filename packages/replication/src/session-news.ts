@@ -62,5 +62,6 @@ export function sessionNews(
       for (const rejection of refused) events.emit('rejected', rejection)
     },
     onUnfit: (error) => events.emit('error', { mirror: address, error }),
+    onMismatch: () => scheduler.renew(session()),
   }
 }

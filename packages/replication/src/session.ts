@@ -1,8 +1,8 @@
 import type { Env, MynahError } from '@mynah/core'
-import type { MergeReport, Parked, Position, Replica } from '@mynah/core/replica'
+import type { MergeReport, Parked, Replica } from '@mynah/core/replica'
 import { deferred, unlessAborted } from './deferred.js'
 import { Demand } from './demand.js'
-import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError, SameMirrorError } from './errors.js'
+import { MirrorAnswerError, MirrorUnreachableError, SameMirrorError } from './errors.js'
 import type { Mirror } from './mirror.js'
 import type { MirrorClient } from './mirror-client.js'
 import { Offer } from './offer.js'
@@ -11,6 +11,8 @@ import type { Progress } from './progress.js'
 import type { DatabaseInfo } from './protocol/messages.js'
 import { Pull } from './pull.js'
 import { Push } from './push.js'
+import { compareWhileQuiet } from './quiet-comparison.js'
+import { reconcile } from './reconcile.js'
 import { pushesOnly, type Scope } from './scope.js'
 import { beforeSilence } from './silence.js'
 import { sleep } from './sleep.js'
@@ -34,6 +36,8 @@ export interface SessionObserver {
   onRefused(refused: readonly Parked[]): void
   /** A record of the mirror's that could not be taken. */
   onUnfit(error: MynahError): void
+  /** Both sides have nothing new for each other, and know different things: another session finds out what. */
+  onMismatch(): void
 }
 
 export interface SessionOptions {
@@ -61,10 +65,12 @@ export interface SessionOptions {
  *   connecting   info answered, all checkpoints hold      catching-up: push and pull are demanded, the stream is opened
  *                a checkpoint does not hold there         it is dropped (from the start), and asked again
  *                404 MYNAH_DATABASE_UNKNOWN               created, once
+ *   catching-up  a checkpoint is lacking                  reconcile, where neither side is as good as empty; then the rest
  *   catching-up, commit here                              a push is demanded; one in flight gathers the next
  *   live         position of the mirror past the pull's   a pull is demanded, after the push in flight (it may be its echo)
  *                no byte of the stream for 45 s           failure
  *                the mirror's history is another          failure; the next session asks for the checkpoints again
+ *                quiet for an hour, and sums differ       both checkpoints are given up, for a session that reconciles
  *   any          what comes of a pull is no answer        failure, after one more push
  *                a request fails or is not answered by    failure: all that is in flight is aborted, what is being
  *                the protocol; the stream ends            merged is waited for; the session is over
@@ -135,12 +141,22 @@ export class Session {
     this.#push = push
     this.#enter('catching-up')
     const stop = replica.onCommit(() => void this.#pushes.ask())
+    const { position: there } = info
+    const reconciled = reconcile({ ...this.#options, progress, sender: push.sender, there }, signal)
+    // A mirror of which nothing can be learnt may still take what is written here.
+    const over = reconciled.catch(() => {})
     const offer = new Offer({ ...this.#options, info, push })
     const pull = this.#pullOf(progress)
-    const pushes = () => push.run(signal).then(() => offer.page(signal))
-    const pulls = () => this.#afterPush(pull.run(signal), signal)
-    const tasks = [this.#serve(this.#pushes, pushes, signal), this.#offer(offer, signal)]
-    if (!pushesOnly(scope)) tasks.push(this.#serve(this.#pulls, pulls, signal))
+    const pushes = () => over.then(() => push.run(signal)).then(() => offer.page(signal))
+    const pullNow = () => reconciled.then(() => pull.run(signal))
+    const pulls = () => this.#afterPush(pullNow(), signal)
+    const live = unlessAborted(this.#live.promise, signal)
+    const tasks = [this.#serve(this.#pushes, pushes, signal)]
+    tasks.push(live.then(() => offer.serve(() => this.#pushes.ask(), signal)))
+    if (!pushesOnly(scope)) {
+      tasks.push(this.#serve(this.#pulls, pulls, signal))
+      tasks.push(compareWhileQuiet({ ...this.#options, progress, busy: () => this.busy }, signal))
+    }
     tasks.push(this.#afterPush(this.#watch(push, progress, signal), signal))
     tasks.push(this.#catchUp(signal))
     observer.onConnected()
@@ -152,15 +168,9 @@ export class Session {
       throw error
     } finally {
       stop()
-      await Promise.allSettled(tasks)
+      await Promise.allSettled([...tasks, over])
       await progress.flush()
     }
-  }
-
-  /** Once it is live. */
-  async #offer(offer: Offer, signal: AbortSignal): Promise<never> {
-    await unlessAborted(this.#live.promise, signal)
-    return offer.serve(() => this.#pushes.ask(), signal)
   }
 
   #serve(demand: Demand, run: () => Promise<void>, signal: AbortSignal): Promise<never> {
@@ -184,13 +194,13 @@ export class Session {
   }
 
   async #connect(signal: AbortSignal): Promise<{ readonly info: DatabaseInfo; readonly progress: Progress }> {
-    const { replica, mirror, scope, env, observer } = this.#options
+    const { replica, mirror, client, scope, env, observer } = this.#options
     this.#enter('connecting')
     if (mirror.databaseId !== undefined) await mirror.load(replica, mirror.databaseId, scope)
     for (let turn = 0; turn < CONNECT_TURNS; turn++) {
       const asked = mirror.progress?.positions() ?? []
       const begunMs = env.monotonicMs()
-      const info = await this.#info(asked, signal)
+      const info = await client.greet(asked, signal)
       mirror.measured(env.monotonicMs() - begunMs)
       if (info.id === replica.id) {
         throw new MirrorAnswerError(mirror.address, 200, 'it is this very database, or a copy of its files')
@@ -205,17 +215,6 @@ export class Session {
       }
     }
     throw new MirrorAnswerError(mirror.address, 200, 'it is another database with each answer')
-  }
-
-  async #info(asked: readonly Position[], signal: AbortSignal): Promise<DatabaseInfo> {
-    const { client } = this.#options
-    try {
-      return await client.info(asked, signal)
-    } catch (error) {
-      if (!(error instanceof DatabaseUnknownError)) throw error
-      await client.create(signal)
-      return client.info(asked, signal)
-    }
   }
 
   /** Enters `live` when the first round is over; what is owed is fetched from then on. */

@@ -26,6 +26,7 @@ export function mirrorStatus({ replica, backlog, scope }: StatusSources, mirror:
     ahead: backlog.ahead(mirror.pushed(), replica.position().seq),
     behind: pushesOnly(scope) ? 0 : mirror.behind(),
     rejected: mirror.progress?.parked.length ?? 0,
+    mismatches: mirror.mismatches,
     error: mirror.error,
   }
 }

@@ -34,6 +34,8 @@ function instead<T extends object>(target: T, members: object): T {
 test('what a push changed under a pull is pulled, though the pull comes to stand where the push began', async () => {
   const mirror = await rig.mirror()
   await mirror.database.put({ id: 'x', from: 'mirror' })
+  // So many that the peer is as good as empty, and takes the feed.
+  await putMany(mirror.database, 'other', 8)
   // More than a page takes, so that one ends here; the push changes x, which moves behind the end of that page.
   await putMany(mirror.database, 'large', 1, 1_100_000)
   const [pulled, answered] = [deferred<void>(), deferred<void>()]
@@ -47,7 +49,7 @@ test('what a push changed under a pull is pulled, though the pull comes to stand
   const transport = {
     request: async (request: Parameters<typeof mirror.request>[0]) => {
       if (request.method === 'GET' && /\/records(\?|$)/.test(request.url))
-        await until(() => mirror.replica.position().seq === 3)
+        await until(() => mirror.replica.position().seq === 11)
       return mirror.request(request)
     },
     stream: mirror.stream.bind(mirror),

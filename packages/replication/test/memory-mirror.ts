@@ -97,6 +97,8 @@ export class MemoryMirror implements Transport {
   /** Where a leaf is asked for, sends a body that is not what its rev says. */
   forges = false
   requestBytes: number = wireLimits.requestBytes
+  /** What the replica does in the place of its own. */
+  plant: Partial<Replica> = {}
   /** What ends each live stream that is read. */
   readonly #streams = new Set<AbortController>()
   /** Time of the heartbeats, which passes with `beat`. */
@@ -227,6 +229,7 @@ export class MemoryMirror implements Transport {
         const bodies = await replica.bodies(leaves, options)
         return this.forges ? bodies.map(forged) : bodies
       },
+      ...this.plant,
     }
     return new Proxy(replica, {
       get: (_, member: keyof Replica) => {

@@ -94,6 +94,9 @@ describe('the answer to another question is none', () => {
     pull: (client, n) => client.pull({ bodies: false, prefixes: [`${n}`] }, signal),
     missing: (client, n) => client.missing([leaf(`${n}`)], signal),
     fetch: (client, n) => client.fetch([leaf(`${n}`)], false, signal),
+    documents: (client, n) => client.documents([`${n}`], true, signal),
+    ranges: (client, n) => client.ranges([{ from: `${n}`, to: undefined }], signal),
+    owed: (client, n) => client.owed(`${n}`, signal),
     push: async (client, n) => client.push(await shardOf(`${n}`), false, signal),
   }
   test.each(Object.entries(cases))('%s', async (_, ask) => {

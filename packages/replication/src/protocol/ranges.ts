@@ -53,6 +53,20 @@ export function wirePrint(sum: Uint8Array): Uint8Array {
   return sum.slice(-wireLimits.printBytes)
 }
 
+/** The sum of prints, mod 2^128. */
+export function addPrints(all: readonly { readonly print: Uint8Array }[]): Uint8Array {
+  const sum = new Uint8Array(wireLimits.printBytes)
+  for (const { print } of all) {
+    let carry = 0
+    for (let i = sum.length - 1; i >= 0; i--) {
+      carry += sum[i]! + print[i]!
+      sum[i] = carry
+      carry >>= 8
+    }
+  }
+  return sum
+}
+
 /** The body of `ranges`: at most `wireLimits.ranges`. */
 export function encodeAskedRanges(asked: readonly AskedRange[]): Uint8Array {
   return pack(
