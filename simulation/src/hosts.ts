@@ -1,5 +1,5 @@
 import type { Transport } from '@mynah/replication'
-import { headers } from '@mynah/replication/protocol'
+import { headers, subpaths } from '@mynah/replication/protocol'
 import { type Served, serveRequest, serveStream } from '@mynah/replication/serve'
 import type { Computer, Ground, Process } from './ground.js'
 import { Network } from './network.js'
@@ -71,9 +71,15 @@ export class Hosts {
       ...transport,
       request: async (request) => {
         const answer = await transport.request(request)
-        if (answer.headers[headers.more] !== undefined) this.#ground.noteExchange(machine, scope)
+        if (answer.headers[headers.more] !== undefined || isComparison(request.url))
+          this.#ground.noteExchange(machine, scope)
         return answer
       },
     }
   }
+}
+
+/** Whether what two sides know is compared: where nothing differs, no page of a feed is needed. */
+function isComparison(url: string): boolean {
+  return new URL(url).pathname.endsWith(subpaths.ranges)
 }

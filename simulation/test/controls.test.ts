@@ -194,9 +194,10 @@ test('an index whose watermark is before its data is noticed by the database, wh
   const locations = new Set<string>()
   const level: Parts['level'] = (store, location) => {
     locations.add(location)
-    return hastyWatermark(store)
+    // The next one is whole: a disk on which no index ever is keeps replication from beginning.
+    return location.endsWith('index-1') ? hastyWatermark(store) : store
   }
-  for (let seed = 1; seed <= 4; seed++) {
+  for (let seed = 1; seed <= 8; seed++) {
     const { violation } = await run({ seed, profile: profiles.short, parts: { level } })
     expect(violation).toBeUndefined()
   }
