@@ -52,7 +52,7 @@ export class Application implements Editor {
     this.#failed = failed
     this.follower = new Follower(ground, machine)
     this.transactor = new Transactor(ground, machine, this)
-    this.evictor = new Evictor(ground, machine)
+    this.evictor = new Evictor(ground, machine, disksAt)
     this.pinner = new Pinner(ground, machine)
     this.resolver = new Resolver(ground, this)
   }

@@ -17,9 +17,16 @@ export class Evictor {
   #begun = 0
   #ended = 0
 
-  constructor(ground: Ground, machine: Computer) {
+  readonly #disksAt: (addresses: readonly string[]) => readonly string[]
+
+  constructor(
+    ground: Ground,
+    machine: Computer,
+    disksAt: (addresses: readonly string[]) => readonly string[],
+  ) {
     this.#ground = ground
     this.#machine = machine
+    this.#disksAt = disksAt
   }
 
   remember(): ReadonlySet<string> {
@@ -43,6 +50,11 @@ export class Evictor {
   async evict(process: Process, ids: readonly string[]): Promise<void> {
     for (const id of ids) this.#evicted.add(id)
     this.#begun += 1
+    const { diskName, setup } = this.#machine
+    const { guarantees } = this.#ground.model
+    const writes = this.#ground.model.revisionsOf(ids)
+    const mirrors = this.#disksAt([...process.setup.mirrors, ...setup.mirrors])
+    const ended = guarantees.entrust(writes, diskName, [...new Set(mirrors)])
     try {
       const count = await answered(process, process.db.evict(ids))
       for (let i = 0; i < count; i++) this.#ground.count('evicted bodies')
@@ -53,6 +65,7 @@ export class Evictor {
         throw new Violation('a peer that holds by use may evict', this.#machine.name, { cause: error })
     } finally {
       this.#ended += 1
+      ended()
     }
   }
 

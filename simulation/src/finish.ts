@@ -174,7 +174,8 @@ function checkRequired({ model }: World, known: readonly Leaves[]): void {
 
 /**
  * No replica that covers all of them has a part of a transaction. Of one whose disk was set back the rest may be lost,
- * where something followed a part before it was pushed, or with a mirror that others were copying.
+ * where something followed a part before it was pushed, or with a mirror that others were copying; so may a member that
+ * was evicted, with the mirror that held it.
  */
 function checkTransactions({ model, mirrors }: World, known: readonly Leaves[]): void {
   const { transactions, guarantees } = model
@@ -182,8 +183,11 @@ function checkTransactions({ model, mirrors }: World, known: readonly Leaves[]):
   const orphans = guarantees.anySetBack((disk) => disk.startsWith('m'))
     ? []
     : transactions.lost().filter(({ members }) => !members.some(follows))
+  const whole = [...transactions.intact(), ...orphans].filter(
+    ({ members }) => !members.some(({ id, rev }) => guarantees.mayBeDropped(nameOf(id, rev))),
+  )
   for (const leaves of known.slice(0, mirrors.length))
-    for (const { name, members } of [...transactions.intact(), ...orphans]) {
+    for (const { name, members } of whole) {
       const there = members.map(({ id, rev }) =>
         (leaves.get(id) ?? []).some((leaf) => leaf.rev === rev || leaf.path.includes(rev)),
       )

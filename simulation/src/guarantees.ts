@@ -11,6 +11,15 @@ interface Loss {
   readonly until: number
 }
 
+/** A disk may have dropped what it held of some writes, after one of these mirrors' disks was found to hold it. */
+interface Trust {
+  readonly disk: string
+  readonly writes: ReadonlySet<string>
+  readonly mirrors: readonly string[]
+  readonly from: number
+  to: number
+}
+
 /**
  * Which acknowledged writes must still be somewhere, from what was promised and which disks were set back since. Naive
  * on purpose: a promise of one out of several disks counts as void when any of them was set back.
@@ -18,6 +27,7 @@ interface Loss {
 export class Guarantees {
   readonly #guarantees = new Map<string, Guarantee[]>()
   readonly #losses = new Map<string, Loss[]>()
+  readonly #trusts: Trust[] = []
   #stamp = 0
 
   /** A moment, to be remembered with a copy of a disk. */
@@ -32,6 +42,24 @@ export class Guarantees {
     const known = this.#guarantees.get(write)
     if (known === undefined) this.#guarantees.set(write, [guarantee])
     else known.push(guarantee)
+  }
+
+  /**
+   * The disk is about to drop bodies of the writes that one of these mirrors' disks holds: from now on these count as well.
+   * To be called when it is over, unless nobody ever knows when that is.
+   */
+  entrust(writes: Iterable<string>, disk: string, mirrors: readonly string[]): () => void {
+    const trust: Trust = {
+      disk,
+      writes: new Set(writes),
+      mirrors,
+      from: this.stamp(),
+      to: Number.POSITIVE_INFINITY,
+    }
+    this.#trusts.push(trust)
+    return () => {
+      trust.to = this.stamp()
+    }
   }
 
   /** The disk is as it was at that moment again; without one it is empty, or gone. */
@@ -50,18 +78,20 @@ export class Guarantees {
   /** Whether the write must still be there: on the given disk, where it was acknowledged, or anywhere. */
   holds(write: string, disk?: string): boolean {
     const guarantees = this.#guarantees.get(write) ?? []
+    if (disk === undefined) return guarantees.some((one) => this.#isKept(write, one))
     return guarantees.some(
-      (one) =>
-        (disk === undefined || (one.from === one.to && one.disks[0] === disk)) &&
-        one.disks.every((name) => !this.#mayBeLost(name, one)),
+      (one) => one.from === one.to && one.disks[0] === disk && !this.#mayBeLost(disk, one),
     )
+  }
+
+  /** Whether a disk may have dropped it that trusted in others, of which one was set back since. */
+  mayBeDropped(write: string): boolean {
+    return this.#trusts.some((trust) => trust.writes.has(write) && !this.#isMet(trust))
   }
 
   /** What was promised of the write and still holds, for people. */
   describe(write: string): string {
-    const holding = (this.#guarantees.get(write) ?? []).filter((one) =>
-      one.disks.every((name) => !this.#mayBeLost(name, one)),
-    )
+    const holding = (this.#guarantees.get(write) ?? []).filter((one) => this.#isKept(write, one))
     return holding.map(({ disks, from, to }) => `${disks.join(' or ')} (${from} to ${to})`).join(', ')
   }
 
@@ -70,7 +100,19 @@ export class Guarantees {
     return this.#guarantees.get(write)?.[0]?.from ?? this.#stamp
   }
 
-  #mayBeLost(disk: string, { from, to }: Guarantee): boolean {
+  /** Whether all that the promise rests on is as it was. */
+  #isKept(write: string, one: Guarantee): boolean {
+    const trusts = this.#trusts.filter(({ disk, writes }) => one.disks.includes(disk) && writes.has(write))
+    return (
+      one.disks.every((name) => !this.#mayBeLost(name, one)) && trusts.every((trust) => this.#isMet(trust))
+    )
+  }
+
+  #isMet(trust: Trust): boolean {
+    return trust.mirrors.every((name) => !this.#mayBeLost(name, trust))
+  }
+
+  #mayBeLost(disk: string, { from, to }: { readonly from: number; readonly to: number }): boolean {
     return (this.#losses.get(disk) ?? []).some(({ after, until }) => until >= from && after < to)
   }
 }

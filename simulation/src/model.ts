@@ -110,6 +110,11 @@ export class Model {
       for (const rev of revisions.keys()) if (this.guarantees.holds(nameOf(id, rev), disk)) yield { id, rev }
   }
 
+  /** The names of all revisions of these documents that are known. */
+  revisionsOf(ids: readonly string[]): readonly string[] {
+    return ids.flatMap((id) => [...this.#of(id).keys()].map((rev) => nameOf(id, rev)))
+  }
+
   get ids(): Iterable<string> {
     return this.#revisions.keys()
   }

@@ -17,6 +17,23 @@ test('a promise of one disk ends when it is set back to before it', () => {
   expect([guarantees.holds('early'), guarantees.holds('late')]).toEqual([true, false])
 })
 
+test('what was dropped because a mirror holds it rests on that mirror too', () => {
+  const guarantees = new Guarantees()
+  guarantees.add('kept', ['p'])
+  guarantees.add('dropped', ['p'])
+  guarantees.setBack('m')
+  const ended = guarantees.entrust(['dropped'], 'p', ['m'])
+  expect(guarantees.holds('dropped')).toBe(true)
+  ended()
+  const copied = guarantees.stamp()
+  guarantees.setBack('m', copied)
+  expect(guarantees.holds('dropped')).toBe(true)
+  guarantees.setBack('m')
+  expect([guarantees.holds('dropped'), guarantees.holds('dropped', 'p')]).toEqual([false, true])
+  expect(guarantees.holds('kept')).toBe(true)
+  expect([guarantees.mayBeDropped('kept'), guarantees.mayBeDropped('dropped')]).toEqual([false, true])
+})
+
 test('only what was written, for that document, may be read', () => {
   const model = new Model()
   const doc = { id: 'a', w: model.nextWrite(), n: 1n, at: new Date(7) }
