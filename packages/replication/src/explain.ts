@@ -48,11 +48,8 @@ async function wordOf(mirror: Mirror, id: string, replica: Replica): Promise<Mir
     const { rev, code, reason } = refused
     return { url, word: 'refused', rev, code, reason }
   }
-  for (let since = mirror.pushed(), more = true; more; ) {
-    const page = await replica.feed({ since, bodies: false, prefixes: [id] })
-    if (page.records.some((record) => record.id === id)) return { url, word: 'waiting' }
-    since = page.position.seq
-    more = page.more
-  }
+  // Of the ids that begin with it, it is the first.
+  const page = await replica.feed({ since: mirror.pushed(), bodies: false, prefixes: [id], bytes: 1 })
+  if (page.records[0]?.id === id) return { url, word: 'waiting' }
   return { url, word: 'answered' }
 }

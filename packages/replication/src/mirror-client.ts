@@ -1,5 +1,8 @@
 import type { Env } from '@mynah/core'
 import {
+  acceptId,
+  type Checkpoint,
+  compareUtf8,
   decodeRecords,
   type HeldAnswer,
   type LeafRef,
@@ -35,6 +38,9 @@ export interface PullQuery {
   readonly bodies: boolean
   readonly whole?: boolean
   readonly prefixes?: readonly string[]
+  readonly without?: readonly string[]
+  /** Where a feed of a part of the ids goes on. */
+  readonly walk?: Checkpoint['walk']
 }
 
 /** A page of a mirror's feed. */
@@ -42,6 +48,8 @@ export interface PulledPage {
   readonly records: readonly LogRecord[]
   readonly position: Position
   readonly more: boolean
+  /** Of a feed of a part of the ids that goes on: the last id so far. */
+  readonly after?: string
 }
 
 /** What a mirror tells of itself. */
@@ -121,13 +129,20 @@ export class MirrorClient {
     if (asked.since !== undefined) query.set('since', positionText(asked.since))
     if (asked.whole === true) query.set('whole', '1')
     for (const prefix of asked.prefixes ?? []) query.append('prefix', prefix)
+    for (const prefix of asked.without ?? []) query.append('without', prefix)
+    if (asked.walk !== undefined) {
+      query.set('until', positionText(asked.walk.until))
+      query.set('after', asked.walk.after)
+    }
     const path = `${subpaths.records}?${query}`
     const answer = await this.#calls.call({ method: 'GET', path, signal, answerType: mediaTypes.shard })
     const position = this.#position(answer)
     const more = answer.headers[headers.more]
     if (position === undefined || (more !== '0' && more !== '1'))
       throw this.#calls.garbled(answer, 'no position')
-    return { records: await this.#records(answer), position, more: more === '1' }
+    const after = this.#after(answer, asked.walk)
+    const records = await this.#records(answer)
+    return { records, position, more: more === '1', ...(after === undefined ? {} : { after }) }
   }
 
   /** Which of the leaves the mirror wants, in order. */
@@ -243,6 +258,16 @@ export class MirrorClient {
     const position = this.#position(answer)
     if (position === undefined) throw this.#calls.garbled(answer, 'no position')
     return { told, position }
+  }
+
+  /** How far a page of a part of the ids came. */
+  #after(answer: TransportAnswer, walk: Checkpoint['walk']): string | undefined {
+    const text = answer.headers[headers.after]
+    if (text === undefined) return undefined
+    const after = this.#calls.decoded(answer, () => acceptId(decodeURIComponent(text)))
+    if (walk !== undefined && compareUtf8(after, walk.after) <= 0)
+      throw this.#calls.garbled(answer, 'a page that does not go on')
+    return after
   }
 
   #position(answer: TransportAnswer): Position | undefined {

@@ -111,7 +111,8 @@ export class Progress {
 
   /** The positions that the mirror's history must hold for the checkpoints to be worth anything. */
   positions(): readonly Position[] {
-    return [this.push.current?.target, this.#pull.current?.source].filter(
+    const pull = this.#pull.current
+    return [this.push.current?.target, pull?.source, pull?.walk?.until].filter(
       (position) => position !== undefined,
     )
   }
@@ -121,6 +122,7 @@ export class Progress {
     const answers = [...holds]
     const push = this.push.current !== undefined && answers.shift() === false
     const pull = this.#pull.current !== undefined && answers.shift() === false
+    const walk = this.#pull.current?.walk !== undefined && answers.shift() === false
     if (push) {
       this.push.forget()
       this.#skippedSeq = 0
@@ -131,7 +133,8 @@ export class Progress {
       this.#pulled = new Backlog()
     }
     if (pull) this.#pull = this.#first
-    return push || pull
+    else if (walk) this.#pull.restart()
+    return push || pull || walk
   }
 
   /** A pull took this from the mirror; its checkpoint, which says that the mirror has it, has moved past it. */
@@ -150,8 +153,8 @@ export class Progress {
    * push was sent: a page that came since may have left out what the push moved behind its end, with other leaves too.
    */
   skipEcho({ before, position }: PushAnswer, pulled: Position | undefined): void {
-    const source = this.#pull.current?.source
-    if (source?.seq !== before || pulled?.seq !== before || position.seq <= before) return
+    const { source, walk } = this.#pull.current ?? {}
+    if (source?.seq !== before || pulled?.seq !== before || position.seq <= before || walk) return
     this.#pull.advance({ source: position, target: this.#replica.position() })
   }
 

@@ -1,9 +1,12 @@
 import type { MynahError } from '@mynah/core'
-import type { MergeReport, Position, Replica } from '@mynah/core/replica'
+import type { Checkpoint, MergeReport, Position, Replica } from '@mynah/core/replica'
 import { MirrorAnswerError } from './errors.js'
 import type { MirrorClient, PulledPage, PullQuery } from './mirror-client.js'
 import type { Progress } from './progress.js'
 import type { Scope } from './scope.js'
+
+/** Before all that a history has. */
+const nowhere: Position = { incarnation: '0'.repeat(32), seq: 0 }
 
 export interface PullOptions {
   readonly replica: Replica
@@ -33,10 +36,10 @@ export class Pull {
   async run(signal: AbortSignal): Promise<void> {
     const { progress, client, onUpToDate } = this.#options
     for (;;) {
-      const since = progress.pull.current?.source
-      const page = await this.#page(since, signal)
+      const from = progress.pull.current
+      const page = await this.#page(from, signal)
       if (!page.more) break
-      if (page.position.seq <= (since?.seq ?? 0)) {
+      if (page.after === undefined && page.position.seq <= (from?.source.seq ?? 0)) {
         throw new MirrorAnswerError(client.address, 200, 'there is more, but its position does not move')
       }
     }
@@ -44,11 +47,12 @@ export class Pull {
     onUpToDate()
   }
 
-  async #page(since: Position | undefined, signal: AbortSignal): Promise<PulledPage> {
-    const { replica, client, progress, scope, onRefused } = this.#options
+  async #page(from: Checkpoint | undefined, signal: AbortSignal): Promise<PulledPage> {
+    const { client, progress, scope, onRefused } = this.#options
     const query: PullQuery = {
       bodies: scope.bodies,
-      ...(since === undefined ? {} : { since }),
+      ...(from === undefined || from.source.seq === 0 ? {} : { since: from.source }),
+      ...(from?.walk === undefined ? {} : { walk: from.walk }),
       ...(scope.prefixes === undefined ? {} : { prefixes: scope.prefixes }),
     }
     let page = await client.pull(query, signal)
@@ -61,10 +65,7 @@ export class Pull {
       report = await this.#merge(page, true)
       reports.push(report)
     }
-    // A push that was answered meanwhile may have moved it further.
-    if (page.position.seq >= (progress.pull.current?.source.seq ?? 0)) {
-      progress.pull.advance({ source: page.position, target: replica.position() })
-    }
+    this.#advance(from, page)
     for (const merged of reports) if (merged !== undefined) progress.pulled(merged)
     if (report === undefined) await progress.pull.storeWhenFar()
     else await progress.pull.store()
@@ -73,6 +74,20 @@ export class Pull {
     }
     this.#tell(page, report)
     return page
+  }
+
+  /** What a page of a part of the ids covers counts only at its end. */
+  #advance(from: Checkpoint | undefined, { position, after }: PulledPage): void {
+    const { replica, progress } = this.#options
+    const target = replica.position()
+    // A push that was answered meanwhile may have moved it further.
+    const covered = progress.pull.current?.source ?? nowhere
+    const begun = from?.source ?? nowhere
+    if (after === undefined) {
+      if (position.seq >= covered.seq) progress.pull.advance({ source: position, target })
+    } else if (begun.seq === covered.seq) {
+      progress.pull.advance({ source: begun, target, walk: { until: position, after } })
+    }
   }
 
   #tell({ position, records }: PulledPage, report: MergeReport | undefined): void {

@@ -39,6 +39,12 @@ export class Track {
     this.#current = undefined
   }
 
+  /** Begins what is under way again, at the place that is covered. */
+  restart(): void {
+    const current = this.#current
+    if (current !== undefined) this.#current = { source: current.source, target: current.target }
+  }
+
   /** Moves in memory. Only after the other side has answered for all up to the checkpoint. */
   advance(checkpoint: Checkpoint): void {
     this.#current = checkpoint

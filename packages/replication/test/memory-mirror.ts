@@ -99,6 +99,8 @@ export class MemoryMirror implements Transport {
   requestBytes: number = wireLimits.requestBytes
   /** What the replica does in the place of its own. */
   plant: Partial<Replica> = {}
+  /** Raw bytes after which a page ends, where that is not as it is asked for. */
+  pageBytes: number | undefined
   /** What ends each live stream that is read. */
   readonly #streams = new Set<AbortController>()
   /** Time of the heartbeats, which passes with `beat`. */
@@ -221,7 +223,7 @@ export class MemoryMirror implements Transport {
     const planted: Partial<Replica> = {
       merge: (records, options) => this.#merge(records, options),
       feed: async (options) => {
-        const page = await replica.feed(options)
+        const page = await replica.feed({ ...options, ...(this.pageBytes && { bytes: this.pageBytes }) })
         const trimmed = page.records.map((record) => ({ ...record, path: record.path.slice(0, 1) }))
         return this.trims && options.whole !== true ? { ...page, records: trimmed } : page
       },

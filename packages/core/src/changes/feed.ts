@@ -1,6 +1,7 @@
 import type { Leaf } from '../document/tree.js'
 import type { DocumentIndex } from '../index/document-index.js'
 import type { Entry } from '../index/entry.js'
+import { changeSeq } from '../index/tally.js'
 import type { Log } from '../log/log.js'
 import type { LogRecord } from '../log/record.js'
 import { pathOf, readable, type Superseded } from './ancestry.js'
@@ -13,13 +14,6 @@ export interface ChangedDocument {
   readonly seq: number
   readonly id: string
   readonly entry: Entry
-}
-
-/** Where a document stands in the feed: the newest place of any of its leaves. */
-function changeSeq(entry: Entry): number {
-  let newest = 0
-  for (const leaf of entry.leaves) if (leaf.seq > newest) newest = leaf.seq
-  return newest
 }
 
 /**
@@ -42,7 +36,7 @@ export async function* changedDocuments(
       const { id } = record
       const entry = entries.get(id)
       if (entry === undefined) continue
-      const newest = changeSeq(entry)
+      const newest = changeSeq(entry.leaves)
       const isLate = newest > until && !late.has(id)
       if (isLate) late.add(id)
       if (isLate || newest === seq) documents.push({ seq, id, entry })

@@ -79,17 +79,6 @@ export const feedChecks: ReplicaChecks = {
     await replica.merge(records)
     same(await feedOf(replica, { since: seq }), [])
   },
-  'only documents with the prefixes are told, and the end is the same': async (replica) => {
-    const ids = await fill(replica)
-    const prefixes = ['doc-1', 'doc-3']
-    const wanted = ids.filter((id) => prefixes.some((prefix) => id.startsWith(prefix)))
-    same(
-      (await feedOf(replica, { prefixes, bytes: 1 })).map(({ id }) => id),
-      wanted,
-    )
-    const page = await replica.feed({ since: 0, bodies: false, prefixes: ['none'] })
-    same([page.records, page.more, page.position], [[], false, replica.position()])
-  },
   'paths reach back to what was told before, or are whole when asked': async (replica) => {
     const root = revision('a', 0)
     const child = revision('a', 1, { parent: root })

@@ -4,6 +4,7 @@ import { bodyChecks } from './replica-bodies.js'
 import { feedChecks } from './replica-feed.js'
 import { heldUnderChecks } from './replica-held-under.js'
 import { mergeChecks } from './replica-merge.js'
+import { partChecks } from './replica-parts.js'
 import { placeChecks } from './replica-places.js'
 import { sumChecks } from './replica-sums.js'
 import { transactionChecks } from './replica-transactions.js'
@@ -21,6 +22,7 @@ export function replicaCompliance(make: () => Promise<ReplicaSubject>): readonly
   const all = {
     ...mergeChecks,
     ...feedChecks,
+    ...partChecks,
     ...bodyChecks,
     ...heldUnderChecks,
     ...placeChecks,

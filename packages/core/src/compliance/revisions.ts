@@ -1,4 +1,4 @@
-import type { Replica } from '../database/replica.js'
+import type { FeedOptions, FeedPage, Replica } from '../database/replica.js'
 import { bodyHash, deriveRev } from '../document/revision.js'
 import { type Leaf, sortLeaves } from '../document/tree.js'
 import type { LogRecord } from '../log/record.js'
@@ -71,16 +71,23 @@ export async function results(
 /** All pages of a feed from `since` on. */
 export async function feedOf(
   replica: Replica,
-  options: Partial<Parameters<Replica['feed']>[0]> = {},
+  { since = 0, resume, ...options }: Partial<FeedOptions> = {},
 ): Promise<readonly LogRecord[]> {
   const records: LogRecord[] = []
-  let since = options.since ?? 0
+  let next: Next = { since, ...(resume && { resume }) }
   for (let pages = 0; pages < 10_000; pages++) {
-    const page = await replica.feed({ bodies: true, ...options, since })
+    const page = await replica.feed({ bodies: true, ...options, ...next })
     records.push(...page.records)
-    if (page.position.seq < since) throw new Error(`a page went back from ${since} to ${page.position.seq}`)
-    since = page.position.seq
+    next = nextOf(page, next.since)
     if (!page.more) return records
   }
   throw new Error('the feed does not end')
+}
+
+type Next = Pick<FeedOptions, 'since' | 'resume'>
+
+/** What the page after this one is asked for with. */
+export function nextOf({ position, after }: FeedPage, since: number): Next {
+  if (position.seq < since) throw new Error(`a page went back from ${since} to ${position.seq}`)
+  return after === undefined ? { since: position.seq } : { since, resume: { until: position.seq, after } }
 }

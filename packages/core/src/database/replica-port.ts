@@ -1,5 +1,5 @@
 import { supersededOf } from '../changes/ancestry.js'
-import { changedDocuments, leafRecord } from '../changes/feed.js'
+import { leafRecord } from '../changes/feed.js'
 import { holdsPosition, type Position, positionAt } from '../changes/positions.js'
 import { valueBytes } from '../codec/value-size.js'
 import type { Leaf } from '../document/tree.js'
@@ -10,6 +10,7 @@ import type { LogRecord } from '../log/record.js'
 import { type StoredCheckpoint, storeCheckpoint, storedCheckpoint } from './checkpoints.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
+import { feedPage } from './feed-page.js'
 import { heldLeaves } from './held-leaves.js'
 import { heldUnder } from './held-under.js'
 import { unseenUpTo } from './index-home.js'
@@ -33,7 +34,6 @@ import type {
 } from './replica.js'
 import { isLeaf, together } from './together.js'
 
-const PAGE_BYTES = 1024 * 1024
 /** Bytes of bodies past which the other leaves of a document are told as stubs. */
 const LEAVES_BYTES = 16 * 1024 * 1024
 
@@ -78,37 +78,7 @@ export class ReplicaPort implements Replica {
   }
 
   feed(options: FeedOptions): Promise<FeedPage> {
-    return this.#keeper.use(() => this.#feed(options))
-  }
-
-  async #feed(options: FeedOptions): Promise<FeedPage> {
-    const { log, index } = this.#context
-    const until = log.synced
-    const budget = options.bytes ?? PAGE_BYTES
-    const since = options.whole ? 0 : options.since
-    const records: LogRecord[] = []
-    let bytes = 0
-    for await (const { documents } of changedDocuments(log, index, options.since, until)) {
-      for (const { seq, id, entry } of documents) {
-        options.signal?.throwIfAborted()
-        if (options.prefixes && !options.prefixes.some((prefix) => id.startsWith(prefix))) continue
-        let bodyBytes = 0
-        const superseded = supersededOf(index, id)
-        for (const leaf of entry.leaves) {
-          // All bodies of a document may be more than one shard takes, or the memory.
-          const bodies = options.bodies && bodyBytes < LEAVES_BYTES
-          const record = await leafRecord(log, index, id, leaf, { bodies, since, superseded })
-          bodyBytes += valueBytes(record.body ?? null)
-          bytes += 2 * id.length + 40 * (1 + record.path.length)
-          records.push(record)
-        }
-        bytes += bodyBytes
-        if (bytes >= budget && seq < until) {
-          return { records, position: positionAt(log.incarnations, seq), more: true }
-        }
-      }
-    }
-    return { records, position: positionAt(log.incarnations, until), more: false }
+    return this.#keeper.use(() => feedPage(this.#context, options))
   }
 
   async missing(leaves: readonly LeafRef[]): Promise<readonly boolean[]> {

@@ -15,6 +15,8 @@ export interface Checkpoint {
   readonly source: Position
   /** The history that was written to, as of the last write. */
   readonly target: Position
+  /** A feed of a part of the ids, from `source` on, that is not at its end: what it will cover, and the last id taken. */
+  readonly walk?: { readonly until: Position; readonly after: string }
 }
 
 /** One leaf, named. */
@@ -39,10 +41,12 @@ export interface Parked {
 export interface FeedPage {
   /** Leaves of the documents that changed, all leaves of each document, each with its path. */
   readonly records: readonly LogRecord[]
-  /** What the page covers up to; the next page's `since`. */
+  /** What the page covers up to; the next page's `since`. With `after`: what will be covered at the end. */
   readonly position: Position
   /** Whether there was more at the time. */
   readonly more: boolean
+  /** Of a feed of a part of the ids: the last id that was told. The next page has the same `since`, and `resume`. */
+  readonly after?: string
 }
 
 export interface FeedOptions {
@@ -52,8 +56,15 @@ export interface FeedOptions {
   readonly bodies: boolean
   /** Whole paths, rather than paths back to what was recorded at or below `since`. */
   readonly whole?: boolean
-  /** Only ids that begin with one of these; all without. */
+  /**
+   * Only ids that begin with one of these. With it the feed is in the order of ids, at the cost of what changed among
+   * them, and covers what changed only when it has come to its end.
+   */
   readonly prefixes?: readonly string[]
+  /** Only ids that begin with none of these; as with `prefixes`. */
+  readonly without?: readonly string[]
+  /** Goes on after a page that had `after`: the seq of its position, and that id. The other options are to be the same. */
+  readonly resume?: { readonly until: number; readonly after: string }
   /** Raw bytes after which the page ends, at least one document. Default 1 MiB. */
   readonly bytes?: number
   readonly signal?: AbortSignal

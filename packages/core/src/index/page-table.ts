@@ -73,6 +73,22 @@ export class PageTable {
     }
   }
 
+  /** The first page of ids from `from` to before `to` of which something may have changed after `since`. */
+  nextChanged(since: number, from: string, to?: string): Page | undefined {
+    const { page, block } = this.#locate(from)
+    let at = block.pages.indexOf(page)
+    for (let i = this.#blocks.indexOf(block); i < this.#blocks.length; i++, at = 0) {
+      const { pages } = this.#blocks[i]!
+      if (to !== undefined && compareUtf8(pages[at]!.first, to) >= 0) return undefined
+      if (at === 0 && totalOf(this.#blocks[i]!).seq <= since) continue
+      for (const one of pages.slice(at)) {
+        if (to !== undefined && compareUtf8(one.first, to) >= 0) return undefined
+        if (one.seq > since) return one
+      }
+    }
+    return undefined
+  }
+
   /** Where the page ends: before this id; undefined at the end of all. */
   end(page: Page): string | undefined {
     return this.#locate(page.first).end

@@ -16,7 +16,7 @@ import {
   type RangeSum,
   type Scan,
 } from './range-parts.js'
-import { addPrint, addTally, copyTally, emptyTally, sameTally } from './tally.js'
+import { addPrint, addTally, changeSeq, copyTally, emptyTally, sameTally } from './tally.js'
 
 export type { IdPrint, RangePart, RangeSum } from './range-parts.js'
 
@@ -91,6 +91,32 @@ export class RangeSums {
       if (page.uncut || !page.checked) await this.#settle(page)
       const { first, ids: count, sum, seq } = this.#pages.find(page.first)
       yield { from: first, to: this.#pages.end(page), count, sum: sum.slice(), seq }
+    }
+  }
+
+  /** Entries of documents that changed after `since`, in order: only pages that changed are read. @throws IndexCorruptError */
+  async *changed(since: number, { from, to }: Bounds): AsyncGenerator<readonly [string, Entry]> {
+    for (let start: string | undefined = from; start !== undefined && start !== to; ) {
+      const run = await this.#nextChanged(since, { from: start, to })
+      if (run === undefined) return
+      for await (const row of this.#scan(run)) if (changeSeq(row[1].leaves) > since) yield row
+      start = run.to
+    }
+  }
+
+  /** The first run of ids of which one may have changed, a page at most. */
+  async #nextChanged(since: number, { from, to }: Bounds): Promise<Bounds | undefined> {
+    for (;;) {
+      const page = this.#pages.nextChanged(since, from, to)
+      if (page === undefined) return undefined
+      if (!page.uncut && page.checked) {
+        const end = this.#pages.end(page)
+        return {
+          from: compareUtf8(page.first, from) > 0 ? page.first : from,
+          to: end === undefined || (to !== undefined && compareUtf8(to, end) < 0) ? to : end,
+        }
+      }
+      await this.#settle(page)
     }
   }
 

@@ -107,6 +107,24 @@ export const brokenReplicas: Readonly<Record<string, BrokenReplica>> = {
       feed: async (options) => ({ ...(await real.feed(options)), position: real.position() }),
     }),
   },
+  'its feed of a part moves its end while it is read': {
+    found: 'what changes while a part is read is told, by this feed or by the next one',
+    broken: (real) => ({
+      feed: async (options) => {
+        const page = await real.feed(options)
+        return options.resume ? { ...page, position: real.position(), more: page.after !== undefined } : page
+      },
+    }),
+  },
+  'its feed of a part skips what comes right after a page': {
+    found: 'the feed of a part tells the ids of some prefixes, in their order, in pages of any size',
+    broken: (real) => ({
+      feed: async (options) => {
+        const page = await real.feed(options)
+        return options.resume ? { ...page, records: page.records.slice(1) } : page
+      },
+    }),
+  },
   'it acknowledges what it refused': {
     found: 'what is refused is named in its place, and the rest is taken',
     broken: (real) => ({

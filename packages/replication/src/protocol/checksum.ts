@@ -26,15 +26,22 @@ export function requestChecksum({ method, database, subpath, query }: Question, 
 
 /**
  * What `mynah-checksum` says on an answer: as on a request, of what it says on the request that is answered, and of the
- * headers that mean something (`mynah-position`, `mynah-more`; '' where they are absent), a newline after each, and of
- * the body.
+ * headers that mean something (`mynah-position`, `mynah-more`; '' where they are absent; `mynah-after` where it is not),
+ * a newline after each, and of the body.
  */
 export function answerChecksum(
   asked: string,
   meant: Readonly<Record<string, string>>,
   body: Uint8Array,
 ): string {
-  return checksum(`${asked}\n${meant[headers.position] ?? ''}\n${meant[headers.more] ?? ''}\n`, body)
+  const after = meant[headers.after]
+  const lines = [
+    asked,
+    meant[headers.position] ?? '',
+    meant[headers.more] ?? '',
+    ...(after === undefined ? [] : [after]),
+  ]
+  return checksum(lines.map((line) => `${line}\n`).join(''), body)
 }
 
 function checksum(head: string, body: Uint8Array = new Uint8Array(0)): string {

@@ -48,6 +48,8 @@ export const headers = {
   position: 'mynah-position',
   /** On a page of records: `1` when there was more at the time, else `0`. */
   more: 'mynah-more',
+  /** On a page of records that ended within a part of the ids: its last id, as in an address (`encodeURIComponent`). */
+  after: 'mynah-after',
   /** On each request, as `requestChecksum` gives it, and each answer that is no error, as `answerChecksum` does. */
   checksum: 'mynah-checksum',
 } as const
@@ -88,7 +90,7 @@ export const wireLimits = {
   owedLeaves: 1_000,
   /** Positions in one `holds`. */
   holds: 16,
-  /** Prefixes of one pull. */
+  /** Prefixes of one pull, and as many that it leaves out. */
   prefixes: 100,
   /** Documents in one page of a list, or lines of one write. */
   documents: 10_000,
