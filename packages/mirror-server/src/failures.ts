@@ -8,6 +8,7 @@ import {
   RequestRefusedError,
 } from '@mynah/replication/serve'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import type { RouteRight } from './access/guard.js'
 import { serverLimits } from './limits.js'
 
 /** What fastify and Node call the client's mistakes. */
@@ -68,10 +69,12 @@ export function refuseOtherMethods(
   fastify: FastifyInstance,
   url: string,
   allowed: readonly HTTPMethods[],
+  right: RouteRight = 'any',
 ): void {
   fastify.route({
     method: everyMethod.filter((method) => !allowed.includes(method)),
     url,
+    config: { right },
     onRequest: async (request, reply) => {
       reply.header('allow', allowed.join(', '))
       throw new RequestRefusedError('MYNAH_METHOD_UNKNOWN', `${request.method} is not for this path`)

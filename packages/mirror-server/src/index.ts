@@ -1,3 +1,5 @@
+export type { Right } from './access/grant.js'
 export type { FollowedMirror } from './follower.js'
 export { type MirrorOptions, mirror } from './mirror.js'
 export { createMirror, type MirrorServerOptions } from './server.js'
+export type { GivenToken } from './tokens/token-book.js'

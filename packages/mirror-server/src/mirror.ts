@@ -1,7 +1,8 @@
 import { ClosedError, type Env, nodeEnv } from '@mynah/core'
 import { routes } from '@mynah/replication/protocol'
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
-import { requireToken } from './auth.js'
+import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { Access } from './access/access.js'
+import { guard } from './access/guard.js'
 import { ByteBudget } from './byte-budget.js'
 import { Databases } from './databases.js'
 import { answerFailure, refuseRoute } from './failures.js'
@@ -17,16 +18,43 @@ import { healthRoutes } from './routes/health.js'
 import { liveRoutes } from './routes/live.js'
 import { answeredRoutes } from './routes/protocol.js'
 import type { RouteOptions } from './routes/scope.js'
+import { type GivenToken, TokenBook } from './tokens/token-book.js'
+import { TokenStore } from './tokens/token-store.js'
 
 export interface MirrorOptions {
   /** The folder that holds a folder for each database; made when the first of them is. */
   readonly data: string
-  /** What all routes but `/health` want as `Authorization: Bearer`; without it they are open to whoever gets there. */
+  /** A secret that may everything; the same as one of `tokens` with nothing but its text. */
   readonly token?: string
+  /**
+   * What opens this mirror, as `Authorization: Bearer`, besides the tokens in its folder (`mynah token`). Where there is
+   * no token at all, it is open to whoever gets there.
+   */
+  readonly tokens?: readonly GivenToken[]
   /** Mirrors whose databases this one has too, kept equal each way. Default: none. */
   readonly mirrorOf?: readonly FollowedMirror[]
   /** Clock, randomness and timers. Default: Node's. */
   readonly env?: Env
+}
+
+/** What a mirror keeps open. */
+export interface MirrorParts {
+  readonly databases: Databases
+  readonly tokens: TokenBook
+}
+
+/** @throws TypeError for a given token that is none */
+export function partsOf(options: MirrorOptions, log: Pick<FastifyBaseLogger, 'error'>): MirrorParts {
+  const { data, token, tokens = [], env = nodeEnv } = options
+  return {
+    databases: new Databases(data, env, ({ code, message }) => log.error({ code }, message)),
+    tokens: new TokenBook({
+      store: new TokenStore(data),
+      given: token === undefined ? tokens : [...tokens, { token }],
+      env,
+      onFault: (error) => log.error({ err: error }, 'a token, or the store of tokens, cannot be read'),
+    }),
+  }
 }
 
 /**
@@ -37,13 +65,18 @@ export interface MirrorOptions {
  * timeouts, and `return503OnClosing: false` if the errors of a stop are to look like all others. `createMirror` sets them.
  */
 export const mirror: FastifyPluginAsync<MirrorOptions> = async (fastify, options) => {
-  if (options.token === '') throw new TypeError('An empty token would let everybody in')
+  await serveMirror(fastify, options, partsOf(options, fastify.log))
+}
+
+/** The plugin, with parts that others use too. */
+export async function serveMirror(
+  fastify: FastifyInstance,
+  options: MirrorOptions,
+  { databases, tokens }: MirrorParts,
+): Promise<void> {
   const env = options.env ?? nodeEnv
-  const databases = new Databases(options.data, env, ({ code, message }) => {
-    fastify.log.error({ code }, message)
-  })
   const shared: RouteOptions = {
-    databases,
+    databases: new Access(databases),
     env,
     budget: new ByteBudget(serverLimits.bodyBytesInFlight),
     shardGate: new Gate(serverLimits.shardsInWork),
@@ -52,12 +85,14 @@ export const mirror: FastifyPluginAsync<MirrorOptions> = async (fastify, options
 
   fastify.removeAllContentTypeParsers()
   fastify.setErrorHandler(answerFailure)
-  stopGracefully(fastify, shared)
-  follow(fastify, shared, options.mirrorOf ?? [])
+  stopGracefully(fastify, databases, shared)
+  guard(fastify, tokens)
+  fastify.addHook('onReady', () => tokens.start())
+  fastify.addHook('preClose', () => tokens.stop())
+  follow(fastify, databases, options)
   await fastify.register(healthRoutes)
   await fastify.register(
     async (scope) => {
-      if (options.token !== undefined) scope.addHook('onRequest', requireToken(options.token))
       scope.setNotFoundHandler(refuseRoute)
       await scope.register(databaseRoutes, shared)
       await scope.register(answeredRoutes, shared)
@@ -73,8 +108,8 @@ export const mirror: FastifyPluginAsync<MirrorOptions> = async (fastify, options
 /** Begins when the server is ready, and ends before its databases close. */
 function follow(
   fastify: FastifyInstance,
-  { databases, env }: RouteOptions,
-  mirrors: readonly FollowedMirror[],
+  databases: Databases,
+  { mirrorOf: mirrors = [], env = nodeEnv }: MirrorOptions,
 ): void {
   if (mirrors.length === 0) return
   const follower = new Follower({
@@ -88,7 +123,7 @@ function follow(
 }
 
 /** Ends live streams and refuses new requests when the server begins to close; closes the databases when it has. */
-function stopGracefully(fastify: FastifyInstance, { databases, liveStreams }: RouteOptions): void {
+function stopGracefully(fastify: FastifyInstance, databases: Databases, { liveStreams }: RouteOptions): void {
   let stopping = false
   fastify.addHook('preClose', async () => {
     stopping = true

@@ -1,10 +1,12 @@
 import { access, constants, mkdir } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { decodeError, decodeInfo, routes } from '@mynah/replication/protocol'
+import { MynahError } from '@mynah/core'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { createMirror } from './server.js'
+import type { Databases } from './databases.js'
+import { createServer } from './server.js'
+import { TokenStore } from './tokens/token-store.js'
 
 export interface ServeOptions {
   /** Folder of the databases. */
@@ -36,19 +38,15 @@ export function isLoopback(host: string): boolean {
  * @throws StartError
  */
 export async function serve(options: ServeOptions, logger: Logger): Promise<void> {
-  if (options.token === undefined && !isLoopback(options.host)) {
-    throw new StartError(
-      `Without a token everybody who reaches ${options.host} could read and write. Set MYNAH_TOKEN, or listen on 127.0.0.1.`,
-    )
-  }
   const data = resolve(options.data)
   await makeFolder(data)
-  const server = await create(data, options, logger)
+  await requireGuard(data, options)
+  const { server, databases } = await create(data, options, logger)
   stopOnSignals(server, logger)
   try {
-    const databases = await openAll(server, options)
+    const names = await openAll(databases, options)
     const address = await listen(server, options)
-    const list = databases.length === 0 ? 'no databases yet' : databases.join(', ')
+    const list = names.length === 0 ? 'no databases yet' : names.join(', ')
     logger.info(`mirror ready at ${address}, data in ${data}: ${list}`)
   } catch (error) {
     await server.close()
@@ -56,10 +54,20 @@ export async function serve(options: ServeOptions, logger: Logger): Promise<void
   }
 }
 
-async function create(data: string, options: ServeOptions, logger: Logger): Promise<FastifyInstance> {
+/** Nobody but this machine reaches a mirror that no token guards. */
+async function requireGuard(data: string, { token, host }: ServeOptions): Promise<void> {
+  if (token !== undefined || isLoopback(host)) return
+  const ids = await new TokenStore(data).ids()
+  if (ids !== undefined && ids.length > 0) return
+  throw new StartError(
+    `Without a token everybody who reaches ${host} could read and write. Set MYNAH_TOKEN, or listen on 127.0.0.1.`,
+  )
+}
+
+async function create(data: string, options: ServeOptions, logger: Logger): ReturnType<typeof createServer> {
   const { token, mirrorOf, mirrorOfToken } = options
   try {
-    return await createMirror({
+    return await createServer({
       data,
       logger: logger.child({}, { level: 'warn' }),
       mirrorOf: mirrorOf.map((url) => ({
@@ -84,38 +92,36 @@ async function makeFolder(data: string): Promise<void> {
 }
 
 /** Opens every database now, so that what is wrong shows at the start; gives what to say of each. */
-async function openAll(server: FastifyInstance, options: ServeOptions): Promise<string[]> {
-  const headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }
-  const ask = (method: 'GET' | 'PUT', name: string) =>
-    server.inject({ method, url: `${routes.root}/${encodeURIComponent(name)}`, headers })
-
+async function openAll(databases: Databases, options: ServeOptions): Promise<string[]> {
   for (const name of options.create) {
-    const answer = await ask('PUT', name)
-    if (answer.statusCode >= 400) throw startError(name, answer.body, options)
+    await databases.create(name).catch((error: unknown) => {
+      throw startError(name, error, options)
+    })
   }
-  const root = await server.inject({ url: routes.root, headers })
   const lines: string[] = []
-  for (const name of root.json<{ databases: string[] }>().databases) {
-    const answer = await ask('GET', name)
-    if (answer.statusCode === 200) {
-      lines.push(`${name} (${decodeInfo(answer.body).documents.toLocaleString('en')} documents)`)
-    } else if (answer.statusCode !== 404) {
-      const { code } = decodeError(answer.body)
-      if (code === 'MYNAH_LOCKED') throw startError(name, answer.body, options)
-      lines.push(`${name} (does not open: ${code})`)
+  for (const name of await databases.names()) {
+    try {
+      const { database } = await databases.get(name)
+      lines.push(`${name} (${(await database.count()).toLocaleString('en')} documents)`)
+    } catch (error) {
+      if (!(error instanceof MynahError)) throw error
+      if (error.code === 'MYNAH_LOCKED') throw startError(name, error, options)
+      if (error.code !== 'MYNAH_DATABASE_UNKNOWN') lines.push(`${name} (does not open: ${error.code})`)
     }
   }
   return lines
 }
 
-function startError(name: string, body: string, options: ServeOptions): StartError {
-  const { code, message } = decodeError(body)
-  if (code === 'MYNAH_LOCKED') {
+function startError(name: string, error: unknown, options: ServeOptions): unknown {
+  if (!(error instanceof MynahError)) return error
+  if (error.code === 'MYNAH_LOCKED') {
     return new StartError(
       `${resolve(options.data)} is in use: another process has the database ${name} open. Stop it, or choose another --data.`,
     )
   }
-  return new StartError(`The database ${JSON.stringify(name)} could not be made: ${message} (${code})`)
+  return new StartError(
+    `The database ${JSON.stringify(name)} could not be made: ${error.message} (${error.code})`,
+  )
 }
 
 async function listen(server: FastifyInstance, { port, host }: ServeOptions): Promise<string> {

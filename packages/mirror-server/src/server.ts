@@ -4,7 +4,7 @@ import { encodeError, mediaTypes, wireLimits } from '@mynah/replication/protocol
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { answerFailure, refuseRoute } from './failures.js'
 import { serverLimits } from './limits.js'
-import { type MirrorOptions, mirror } from './mirror.js'
+import { type MirrorOptions, type MirrorParts, partsOf, serveMirror } from './mirror.js'
 
 export interface MirrorServerOptions extends MirrorOptions {
   /** Where failures and events go; documents and tokens never do. Default: nowhere. */
@@ -16,6 +16,13 @@ export interface MirrorServerOptions extends MirrorOptions {
  * is in flight (10 s at most), and closes the databases.
  */
 export async function createMirror(options: MirrorServerOptions): Promise<FastifyInstance> {
+  return (await createServer(options)).server
+}
+
+/** The same, with what it keeps open. */
+export async function createServer(
+  options: MirrorServerOptions,
+): Promise<MirrorParts & { readonly server: FastifyInstance }> {
   const { logger, ...mirrorOptions } = options
   const server = fastify({
     ...(logger === undefined ? {} : { loggerInstance: logger }),
@@ -39,9 +46,10 @@ export async function createMirror(options: MirrorServerOptions): Promise<Fastif
   server.setNotFoundHandler(refuseRoute)
   server.removeAllContentTypeParsers()
   boundStop(server, options)
-  await server.register(mirror, mirrorOptions)
+  const parts = partsOf(mirrorOptions, server.log)
+  await server.register((scope) => serveMirror(scope, mirrorOptions, parts))
   await server.ready()
-  return server
+  return { server, ...parts }
 }
 
 /** Cuts what has not finished some time after a stop began. */

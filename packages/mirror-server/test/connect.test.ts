@@ -15,7 +15,7 @@ for (const { name, run } of documentsCompliance(connected)) test(`over HTTP: ${n
 test('what is at the address is told', async () => {
   const { origin, server } = await startMirror(['db'], { token: 'secret' })
   await expect(connect(`${origin}/v1/db`)).rejects.toMatchObject({
-    code: 'MYNAH_MIRROR_ANSWER',
+    code: 'MYNAH_MIRROR_REFUSED',
     answerCode: 'MYNAH_TOKEN_INVALID',
   })
   await expect(connect(`${origin}/v1/none`, { token: 'secret' })).rejects.toMatchObject({

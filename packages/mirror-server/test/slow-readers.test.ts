@@ -3,6 +3,8 @@ import { nodeEnv } from '@mynah/core'
 import { decodeError } from '@mynah/replication/protocol'
 import fastify from 'fastify'
 import { expect, onTestFinished, test } from 'vitest'
+import { Access } from '../src/access/access.js'
+import { guard } from '../src/access/guard.js'
 import { ByteBudget } from '../src/byte-budget.js'
 import { Databases } from '../src/databases.js'
 import { answerFailure } from '../src/failures.js'
@@ -11,22 +13,33 @@ import { LiveStreams } from '../src/live-streams.js'
 import { changesRoutes } from '../src/routes/changes.js'
 import { collectionRoutes } from '../src/routes/collection.js'
 import { documentRoutes } from '../src/routes/documents.js'
+import { TokenBook } from '../src/tokens/token-book.js'
+import { TokenStore } from '../src/tokens/token-store.js'
 import { temporaryFolder } from './fixture.js'
 
 const DOCUMENT_BYTES = 4_000_000
 
 /** The routes for documents, with a budget for two of three large documents. */
 async function smallServer(): Promise<{ readonly origin: string; readonly budget: ByteBudget }> {
-  const databases = new Databases(await temporaryFolder(), nodeEnv)
+  const folder = await temporaryFolder()
+  const databases = new Databases(folder, nodeEnv)
   onTestFinished(() => databases.close())
   const { opened } = await databases.create('a')
   await opened.database.put({ id: 'big', text: 'x'.repeat(DOCUMENT_BYTES) })
   const budget = new ByteBudget(2.5 * DOCUMENT_BYTES)
-  const shared = { databases, env: nodeEnv, budget, shardGate: new Gate(1), liveStreams: new LiveStreams() }
+  const shared = {
+    databases: new Access(databases),
+    env: nodeEnv,
+    budget,
+    shardGate: new Gate(1),
+    liveStreams: new LiveStreams(),
+  }
   const server = fastify()
   onTestFinished(() => server.close())
   server.removeAllContentTypeParsers()
   server.setErrorHandler(answerFailure)
+  const store = new TokenStore(folder)
+  guard(server, new TokenBook({ store, given: [], env: nodeEnv, onFault: () => {} }))
   for (const routes of [documentRoutes, collectionRoutes, changesRoutes])
     await server.register(routes, { ...shared, prefix: '/v1' })
   return { origin: await server.listen({ port: 0, host: '127.0.0.1' }), budget }

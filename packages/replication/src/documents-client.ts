@@ -11,6 +11,7 @@ import {
 } from '@mynah/core'
 import { unlessAborted } from './deferred.js'
 import {
+  answeredError,
   DatabaseUnknownError,
   MessageInvalidError,
   MirrorAnswerError,
@@ -121,7 +122,7 @@ export class DocumentsClient {
       case 'MYNAH_DATABASE_UNKNOWN':
         return new DatabaseUnknownError(databaseOf(this.address))
       default:
-        return new MirrorAnswerError(this.address, status, message, { answerCode: code })
+        return answeredError(this.address, status, { code, message })
     }
   }
 

@@ -80,6 +80,32 @@ export class MirrorAnswerError extends MynahError {
   readonly answerCode: string | undefined
 }
 
+/** The mirror refuses the token, or what the token is asked for. Another token mends it, or the mirror's operator does. */
+export class MirrorRefusedError extends MynahError {
+  override readonly name = 'MirrorRefusedError'
+  constructor(
+    readonly mirror: string,
+    /** `MYNAH_TOKEN_INVALID`: it knows no such token (any more). `MYNAH_FORBIDDEN`: the token is not for this. */
+    readonly answerCode: (typeof refusals)[number],
+    readonly detail: string,
+  ) {
+    super('MYNAH_MIRROR_REFUSED', `${mirror} refuses: ${detail}`)
+  }
+}
+
+const refusals = ['MYNAH_TOKEN_INVALID', 'MYNAH_FORBIDDEN'] as const
+
+/** The error for an answer that is an error of the protocol. */
+export function answeredError(
+  mirror: string,
+  status: number,
+  { code, message }: { readonly code: string; readonly message: string },
+): MirrorRefusedError | MirrorAnswerError {
+  const refusal = refusals.find((one) => one === code)
+  if (refusal !== undefined) return new MirrorRefusedError(mirror, refusal, message)
+  return new MirrorAnswerError(mirror, status, message, { answerCode: code })
+}
+
 /** A mirror refused documents that were written here. They stay here, and in the inbox of `rejected()`. */
 export class RejectedError extends MynahError {
   override readonly name = 'RejectedError'

@@ -5,6 +5,7 @@ export {
   DatabaseUnknownError,
   MessageInvalidError,
   MirrorAnswerError,
+  MirrorRefusedError,
   MirrorsTooFewError,
   MirrorUnreachableError,
   RejectedError,

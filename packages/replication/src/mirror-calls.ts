@@ -1,7 +1,7 @@
 import { CursorLostError } from '@mynah/core'
 import PQueue from 'p-queue'
 import { unlessAborted } from './deferred.js'
-import { DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from './errors.js'
+import { answeredError, DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from './errors.js'
 import { linkedSignal } from './linked-signal.js'
 import { databaseOf } from './mirror-address.js'
 import { answerChecksum, requestChecksum } from './protocol/checksum.js'
@@ -141,7 +141,7 @@ export class MirrorCalls {
     const { code, message } = this.decoded(answer, () => decodeError(new TextDecoder().decode(answer.body)))
     if (code === 'MYNAH_DATABASE_UNKNOWN') return new DatabaseUnknownError(databaseOf(this.address))
     if (code === 'MYNAH_CURSOR_LOST') return new CursorLostError(/"(.+)"/.exec(message)?.[1] ?? message)
-    return new MirrorAnswerError(this.address, answer.status, message, { answerCode: code })
+    return answeredError(this.address, answer.status, { code, message })
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Env } from '@mynah/core'
 import type { Position, Replica } from '@mynah/core/replica'
 import { Backoff } from './backoff.js'
+import { MirrorRefusedError } from './errors.js'
 import { Progress } from './progress.js'
 import { pullKey, type Scope } from './scope.js'
 
@@ -13,6 +14,8 @@ export type MirrorState = 'connecting' | 'catching-up' | 'live' | 'backing-off' 
 /** How long a mirror must have been well before a peer leaves another for it; twice as long each time that it failed in use. */
 const WELL_MS = 60_000
 const WELL_MS_MAX = 3_600_000
+/** A token that was refused is tried so much later than another failure is: mostly it takes a person to mend that. */
+const REFUSED_MS = 15_000
 /** How much of a new measurement goes into the latency. */
 const NEW_SHARE = 0.3
 
@@ -121,7 +124,8 @@ export class Mirror {
     this.failedAtMs = nowMs
     this.wellSinceMs = undefined
     this.probeAtMs = 0
-    this.retryAtMs = nowMs + this.backoff.fail()
+    const refusedMs = error instanceof MirrorRefusedError ? REFUSED_MS : 0
+    this.retryAtMs = nowMs + refusedMs + this.backoff.fail()
   }
 
   /** A position that the mirror told in this session; they may arrive out of order. */

@@ -32,7 +32,7 @@ import {
 import PQueue from 'p-queue'
 import { inBatches, linesOf, type Outgoing } from './document-lines.js'
 import type { DocumentsClient, DocumentsRequest } from './documents-client.js'
-import { MirrorUnreachableError } from './errors.js'
+import { MirrorRefusedError, MirrorUnreachableError } from './errors.js'
 import {
   decodeDocument,
   decodeOutcomes,
@@ -181,7 +181,12 @@ export class RemoteDocuments implements Documents {
 
   async count(): Promise<number> {
     const text = await this.#client.text({ method: 'GET', path: '' })
-    return this.#decoded(() => decodeInfo(text)).documents
+    const { documents } = this.#decoded(() => decodeInfo(text))
+    if (documents === undefined) {
+      const detail = 'the token reaches a part, and that is not counted'
+      throw new MirrorRefusedError(this.#client.address, 'MYNAH_FORBIDDEN', detail)
+    }
+    return documents
   }
 
   changes<T extends object = Document>(options: ChangesOptions = {}): AsyncGenerator<Change<T>> {

@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream'
 import { type Change, type ChangesOptions, CursorLostError, type Env, MynahError } from '@mynah/core'
-import { parsePosition, type Replica } from '@mynah/core/replica'
+import { parsePosition } from '@mynah/core/replica'
 import { documentJson, encodeError, mediaTypes, routes, wireLimits } from '@mynah/replication/protocol'
-import { failureOf, type Query, RequestRefusedError } from '@mynah/replication/serve'
+import { failureOf, type Query, RequestRefusedError, type ServedReplica } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
 import type { ByteBudget } from '../byte-budget.js'
 import { refuseOtherMethods } from '../failures.js'
 import { flagOf, numberOf, textOf } from '../query.js'
-import { belowRoot, COUNTED_TEXT, type DatabaseRequest, type RouteOptions } from './scope.js'
+import { belowRoot, COUNTED_TEXT, type DatabaseRequest, needs, type RouteOptions } from './scope.js'
 
 /** How a change, a sign of life and an error are written. */
 interface Lines {
@@ -36,11 +36,11 @@ const events: Lines = {
 export const changesRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
   const { databases, env, liveStreams, budget } = options
   const url = belowRoot(routes.changes)
-  fastify.get<DatabaseRequest>(url, { exposeHeadRoute: false }, async (request, reply) => {
-    const { query, headers, params } = request
+  fastify.get<DatabaseRequest>(url, { exposeHeadRoute: false, ...needs('read') }, async (request, reply) => {
+    const { query, headers } = request
     const last = headers['last-event-id']
     const asked = changesOf(query, typeof last === 'string' ? last : undefined)
-    const { database, replica } = await databases.get(params.db)
+    const { database, replica } = await databases.get(request)
     if (reply.raw.destroyed) return reply.hijack()
     requireCursor(replica, asked.since)
     const lines = (headers.accept ?? '').includes(mediaTypes.events) ? events : plain
@@ -76,7 +76,7 @@ function changesOf(query: Query, lastEvent: string | undefined): ChangesOptions 
 }
 
 /** Before the answer begins: then it has a status of its own. @throws CursorLostError */
-function requireCursor(replica: Replica, since: string | undefined): void {
+function requireCursor(replica: ServedReplica, since: string | undefined): void {
   if (since === undefined || since === 'now') return
   const position = parsePosition(since)
   if (position === undefined || !replica.holds(position)) throw new CursorLostError(since)

@@ -1,4 +1,4 @@
-import type { Database, Document, ListOptions, Outcome } from '@mynah/core'
+import type { Document, ListOptions, Outcome } from '@mynah/core'
 import {
   documentJson,
   encodeError,
@@ -9,29 +9,31 @@ import {
 } from '@mynah/replication/protocol'
 import { failureOf, type Query, RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
+import type { ServedDatabase } from '../access/limited-database.js'
 import { documentOf, utf8 } from '../document-body.js'
 import { refuseOtherMethods } from '../failures.js'
 import { flagOf, numberOf, textOf } from '../query.js'
 import { sendRef } from './documents.js'
-import { belowRoot, type DatabaseRequest, type RouteOptions, sendText, takeBytes } from './scope.js'
+import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendText, takeBytes } from './scope.js'
 
 const LIST_LIMIT = 100
 
 /** Documents by the page, and new ones. */
 export const collectionRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, { databases, budget }) => {
   const url = belowRoot(routes.collection)
-  fastify.get<DatabaseRequest>(url, async ({ params, query }, reply) => {
-    const range = rangeOf(query)
-    const { database } = await databases.get(params.db)
+  fastify.get<DatabaseRequest>(url, needs('read'), async (request, reply) => {
+    const range = rangeOf(request.query)
+    const { database } = await databases.get(request)
     return await sendText(reply, mediaTypes.json, await page(database, range), budget)
   })
   await fastify.register(async (scope) => {
     takeBytes(scope, { type: mediaTypes.json, bytesMax: wireLimits.requestBytes }, budget)
     const lines = { parseAs: 'buffer', bodyLimit: wireLimits.requestBytes } as const
     scope.addContentTypeParser(mediaTypes.lines, lines, (_request, body, done) => done(null, body))
-    scope.post<DatabaseRequest>(url, async ({ params, query, headers, body }, reply) => {
+    scope.post<DatabaseRequest>(url, needs('write'), async (request, reply) => {
+      const { query, headers, body } = request
       const overwrite = flagOf(query, 'overwrite')
-      const { database } = await databases.get(params.db)
+      const { database } = await databases.get(request)
       if (!headers['content-type']!.trim().toLowerCase().startsWith(mediaTypes.lines)) {
         const ref = await database.put(documentOf(body), { overwrite })
         return await sendRef(reply, ref, ref.rev.startsWith('1-') ? 201 : 200)
@@ -58,7 +60,7 @@ function rangeOf(query: Query): ListOptions & { readonly limit: number } {
 
 /** `{ docs, next }`: the next page is asked for with `next` as `gt`, or as `lt` in reverse; absent at the end. */
 async function page(
-  database: Database,
+  database: ServedDatabase,
   { limit, ...range }: ListOptions & { limit: number },
 ): Promise<string> {
   const docs: string[] = []
@@ -76,7 +78,7 @@ async function page(
 }
 
 /** One outcome a line: `{"ok":true,"id":…,"rev":…}` or `{"ok":false,"code":…,"message":…}`. Empty lines are none. */
-async function putLines(database: Database, text: string, overwrite: boolean): Promise<string> {
+async function putLines(database: ServedDatabase, text: string, overwrite: boolean): Promise<string> {
   const lines = text.split('\n').filter((line) => line.trim() !== '')
   if (lines.length > wireLimits.documents)
     throw new RequestRefusedError('MYNAH_REQUEST_TOO_LARGE', `More than ${wireLimits.documents} documents`)

@@ -3,21 +3,21 @@ import { answerCreated, answerRoot } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
 import { refuseOtherMethods } from '../failures.js'
 import { version } from '../version.js'
-import { belowRoot, type DatabaseRequest, type RouteOptions, sendAnswer } from './scope.js'
+import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendAnswer } from './scope.js'
 
 /** Which databases there are, and making one. */
 export const databaseRoutes: FastifyPluginAsync<RouteOptions> = async (
   fastify,
   { databases, env, budget },
 ) => {
-  fastify.get(belowRoot(routes.root), async (_request, reply) =>
-    sendAnswer(reply, answerRoot(await databases.names(), version), budget),
+  fastify.get(belowRoot(routes.root), needs('any'), async (request, reply) =>
+    sendAnswer(reply, answerRoot(await databases.names(request), version), budget),
   )
   refuseOtherMethods(fastify, belowRoot(routes.root), ['GET'])
 
-  fastify.put<DatabaseRequest>(belowRoot(routes.database), async (request, reply) => {
+  fastify.put<DatabaseRequest>(belowRoot(routes.database), needs('admin'), async (request, reply) => {
     const answer = answerCreated(request)
-    const { opened, created } = await databases.create(request.params.db)
+    const { opened, created } = await databases.create(request)
     if (created) request.log.info({ database: opened.name }, 'database created')
     const info = await answer(opened, env)
     return await sendAnswer(reply, { ...info, status: created ? 201 : 200 }, budget)

@@ -1,4 +1,4 @@
-import { ConflictError, type Database, type Document, DocumentInvalidError, type Ref } from '@mynah/core'
+import { ConflictError, type Document, DocumentInvalidError, type Ref } from '@mynah/core'
 import {
   documentJson,
   MessageInvalidError,
@@ -8,10 +8,11 @@ import {
 } from '@mynah/replication/protocol'
 import { RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { ServedDatabase } from '../access/limited-database.js'
 import { documentOf } from '../document-body.js'
 import { refuseOtherMethods } from '../failures.js'
 import { flagOf, textOf } from '../query.js'
-import { belowRoot, type DatabaseRequest, type RouteOptions, sendText, takeBytes } from './scope.js'
+import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendText, takeBytes } from './scope.js'
 
 interface DocumentRequest extends DatabaseRequest {
   Params: { readonly db: string; readonly '*': string }
@@ -20,8 +21,9 @@ interface DocumentRequest extends DatabaseRequest {
 /** Documents one by one. The id is the rest of the path, decoded. */
 export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, { databases, budget }) => {
   const url = belowRoot(routes.documents)
-  fastify.get<DocumentRequest>(url, async ({ params, query, headers }, reply) => {
-    const { database } = await databases.get(params.db)
+  fastify.get<DocumentRequest>(url, needs('read'), async (request, reply) => {
+    const { params, query, headers } = request
+    const { database } = await databases.get(request)
     const rev = textOf(query, 'rev')
     const details = flagOf(query, 'details')
     const read = await database.read(params['*'], {
@@ -41,8 +43,9 @@ export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
 
   await fastify.register(async (scope) => {
     takeBytes(scope, { type: mediaTypes.json, bytesMax: wireLimits.requestBytes }, budget)
-    scope.put<DocumentRequest>(url, async ({ params, query, headers, body }, reply) => {
-      const { database } = await databases.get(params.db)
+    scope.put<DocumentRequest>(url, needs('write'), async (request, reply) => {
+      const { params, query, headers, body } = request
+      const { database } = await databases.get(request)
       const id = params['*']
       const doc = documentOf(body)
       if (doc.id !== undefined && doc.id !== id)
@@ -63,8 +66,9 @@ export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
     })
   })
 
-  fastify.delete<DocumentRequest>(url, async ({ params, query, headers }, reply) => {
-    const { database } = await databases.get(params.db)
+  fastify.delete<DocumentRequest>(url, needs('write'), async (request, reply) => {
+    const { params, query, headers } = request
+    const { database } = await databases.get(request)
     const id = params['*']
     const rev = revOf(headers['if-match']) ?? textOf(query, 'rev')
     const ref = await database.delete(rev === undefined ? id : { id, rev })
@@ -92,7 +96,7 @@ function collectionOf({ routeOptions, params }: FastifyRequest): string {
  * the same revision only one succeeds, as a precondition promises.
  */
 async function replace(
-  database: Database,
+  database: ServedDatabase,
   doc: Document & { readonly id: string },
   rev: string | undefined,
 ): Promise<Ref> {

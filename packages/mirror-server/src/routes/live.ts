@@ -2,14 +2,14 @@ import { mediaTypes, routes } from '@mynah/replication/protocol'
 import type { FastifyPluginAsync } from 'fastify'
 import { refuseOtherMethods } from '../failures.js'
 import { LiveStream } from '../live-stream.js'
-import { belowRoot, type DatabaseRequest, type RouteOptions } from './scope.js'
+import { belowRoot, type DatabaseRequest, needs, type RouteOptions } from './scope.js'
 
 /** Tells how far a database has come, as it comes along. */
 export const liveRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
   const { databases, env, liveStreams } = options
   const url = belowRoot(routes.live)
-  fastify.get<DatabaseRequest>(url, { exposeHeadRoute: false }, async (request, reply) => {
-    const { replica } = await databases.get(request.params.db)
+  fastify.get<DatabaseRequest>(url, { exposeHeadRoute: false, ...needs('sync') }, async (request, reply) => {
+    const { replica } = await databases.get(request)
     if (reply.raw.destroyed) return
     reply.hijack()
     reply.raw.writeHead(200, {

@@ -2,7 +2,7 @@ import { routes } from '@mynah/replication/protocol'
 import { protocolRoutes } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
 import { refuseOtherMethods } from '../failures.js'
-import { belowRoot, type DatabaseRequest, type RouteOptions, sendAnswer, takeBytes } from './scope.js'
+import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendAnswer, takeBytes } from './scope.js'
 
 /** What is asked of one database and answered at once: the work is the protocol's, its bounds are this server's. */
 export const answeredRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
@@ -14,9 +14,11 @@ export const answeredRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
       scope.route<DatabaseRequest>({
         method,
         url: belowRoot(pattern),
+        // Whoever may do anything with a database may know what it is.
+        ...needs(pattern === routes.database ? 'any' : 'sync'),
         handler: async (request, reply) => {
           const answer = read(request)
-          const opened = await databases.get(request.params.db)
+          const opened = await databases.get(request)
           const answered = shards ? await shardGate.run(() => answer(opened, env)) : await answer(opened, env)
           return await sendAnswer(reply, answered, budget)
         },

@@ -3,14 +3,15 @@ import type { TransportAnswer } from '@mynah/replication'
 import { mediaTypes, routes } from '@mynah/replication/protocol'
 import type { ProtocolRoute, Query } from '@mynah/replication/serve'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { Access } from '../access/access.js'
+import type { RouteRight } from '../access/guard.js'
 import type { ByteBudget } from '../byte-budget.js'
-import type { Databases } from '../databases.js'
 import type { Gate } from '../gate.js'
 import type { LiveStreams } from '../live-streams.js'
 
 /** What the routes of one mirror share. */
 export interface RouteOptions {
-  readonly databases: Databases
+  readonly databases: Access
   readonly env: Env
   readonly budget: ByteBudget
   readonly shardGate: Gate
@@ -21,6 +22,11 @@ export interface RouteOptions {
 export interface DatabaseRequest {
   Params: { readonly db: string }
   Querystring: Query
+}
+
+/** The options of a route that say who may ask for it. */
+export function needs(right: RouteRight): { readonly config: { readonly right: RouteRight } } {
+  return { config: { right } }
 }
 
 /** The part of a route's pattern below `/v1`. */

@@ -21,8 +21,10 @@ export interface DatabaseInfo {
   readonly mode: 'peer' | 'mirror'
   readonly protocol: typeof protocolVersion
   readonly position: Position
-  /** Live documents. */
-  readonly documents: number
+  /** Live documents; absent where the asker reaches only `prefixes`. */
+  readonly documents?: number
+  /** The ids that the asker reaches, where these are not all: those that begin with one of them. */
+  readonly prefixes?: readonly string[]
   /** Leaves that a mirror knows and does not hold; absent where that is not asked of it: in mode peer. */
   readonly owes?: number
   readonly limits: { readonly requestBytes: number; readonly batchRecords: number }
@@ -78,7 +80,14 @@ export function decodeInfo(text: string): DatabaseInfo {
     mode: modeOf(shape, message.mode),
     protocol: protocolVersion,
     position: shape.position(message.position),
-    documents: shape.count(message.documents),
+    ...(message.documents === undefined ? {} : { documents: shape.count(message.documents) }),
+    ...(message.prefixes === undefined
+      ? {}
+      : {
+          prefixes: shape
+            .array(message.prefixes, wireLimits.prefixes)
+            .map((prefix) => shape.text(prefix, NAME_CHARACTERS)),
+        }),
     ...(message.owes === undefined ? {} : { owes: shape.count(message.owes) }),
     limits: {
       requestBytes: shape.count(limits.requestBytes),

@@ -13,8 +13,8 @@ export function answerRoot(databases: readonly string[], version: string): Trans
 /** What a database is, and which positions its history holds: `GET` and `PUT /v1/:db`. */
 export function answerInfo({ query }: RequestParts): Answer {
   const asked = queryPositions(query, 'holds', wireLimits.holds)
-  return async ({ name, database, replica }) => {
-    const documents = await database.count()
+  return async ({ name, database, replica, prefixes }) => {
+    const reach = prefixes === undefined ? { documents: await database.count() } : { prefixes }
     const owes = replica.mode === 'mirror' ? await replica.owedCount() : undefined
     return jsonAnswer(
       encodeInfo({
@@ -23,7 +23,7 @@ export function answerInfo({ query }: RequestParts): Answer {
         mode: replica.mode,
         protocol: protocolVersion,
         position: replica.position(),
-        documents,
+        ...reach,
         ...(owes === undefined ? {} : { owes }),
         limits: { requestBytes: wireLimits.requestBytes, batchRecords: wireLimits.batchRecords },
         ...(asked === undefined ? {} : { holds: asked.map((position) => replica.holds(position)) }),

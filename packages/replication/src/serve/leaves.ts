@@ -1,10 +1,10 @@
-import { encodeRecords, type LogRecord, type Replica } from '@mynah/core/replica'
+import { encodeRecords, type LogRecord } from '@mynah/core/replica'
 import { decodeFetch, decodeLeaves, encodeHeld, encodeMissing, type FetchItem } from '../protocol/messages.js'
 import { wireLimits } from '../protocol/names.js'
 import { asOf, bytesOf, messageAnswer, shardAnswer } from './body.js'
 import { queryFlag } from './query.js'
 import { recordBytes } from './record-bytes.js'
-import type { Answer, RequestParts } from './served.js'
+import type { Answer, RequestParts, ServedReplica } from './served.js'
 
 /** Which of some leaves should be sent: `POST /v1/:db/records/missing`. */
 export function answerMissing(parts: RequestParts): Answer {
@@ -36,7 +36,7 @@ interface GatherOptions {
 
 /** What is asked for, as far as it is here, in order, until a page is full; one of what is asked for at least. */
 async function gather(
-  replica: Replica,
+  replica: ServedReplica,
   items: readonly FetchItem[],
   { whole, stubs }: GatherOptions,
 ): Promise<LogRecord[]> {
@@ -54,7 +54,7 @@ async function gather(
 }
 
 /** All leaves of a document; past a page's bytes as stubs, as a document that lacks leaves would be another one. */
-async function documentLeaves(replica: Replica, id: string, stubs: boolean): Promise<LogRecord[]> {
+async function documentLeaves(replica: ServedReplica, id: string, stubs: boolean): Promise<LogRecord[]> {
   let bytes = 0
   return (await replica.leaves(id)).map((record, index) => {
     bytes += recordBytes(record)

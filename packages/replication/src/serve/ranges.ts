@@ -1,4 +1,4 @@
-import type { IdRange, Replica } from '@mynah/core/replica'
+import type { IdRange } from '@mynah/core/replica'
 import { encodeOwed } from '../protocol/messages.js'
 import { wireLimits } from '../protocol/names.js'
 import {
@@ -10,7 +10,7 @@ import {
 } from '../protocol/ranges.js'
 import { asOf, bytesOf, messageAnswer } from './body.js'
 import { queryTexts } from './query.js'
-import type { Answer, RequestParts } from './served.js'
+import type { Answer, RequestParts, ServedReplica } from './served.js'
 
 /** Of a range with so many ids all of them are told. */
 const LISTED_IDS = 64
@@ -57,7 +57,7 @@ function isSpent({ texts, textBytes, ids }: Budget, most: number): boolean {
 }
 
 async function tell(
-  replica: Replica,
+  replica: ServedReplica,
   { from, to, sum: theirs }: AskedRange,
   most: number,
   budget: Budget,

@@ -3,11 +3,34 @@ import type { Replica } from '@mynah/core/replica'
 import type { Query } from '../protocol/query.js'
 import type { TransportAnswer } from '../transport.js'
 
-/** A database that a mirror serves. */
+/** What the protocol asks of a replica. Whatever is added here, `LimitedReplica` must limit or refuse. */
+export type ServedReplica = Pick<
+  Replica,
+  | 'id'
+  | 'mode'
+  | 'position'
+  | 'holds'
+  | 'feed'
+  | 'sum'
+  | 'parts'
+  | 'prints'
+  | 'missing'
+  | 'held'
+  | 'bodies'
+  | 'leaves'
+  | 'owed'
+  | 'owedCount'
+  | 'merge'
+  | 'onCommit'
+>
+
+/** A database that a mirror serves, as the one who asks reaches it. */
 export interface Served {
   readonly name: string
   readonly database: Pick<Database, 'count'>
-  readonly replica: Replica
+  readonly replica: ServedReplica
+  /** The ids that are within reach, where these are not all: those that begin with one of the prefixes. */
+  readonly prefixes?: readonly string[]
 }
 
 /** The databases of a mirror, by name. */

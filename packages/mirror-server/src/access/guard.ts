@@ -1,0 +1,88 @@
+import type { ServerResponse } from 'node:http'
+import { forbidden, RequestRefusedError } from '@mynah/replication/serve'
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { TokenBook } from '../tokens/token-book.js'
+import { everything, type Grant, type Right, reaches } from './grant.js'
+
+/** What a route needs: nothing, any token at all, a right, or one of several. */
+export type RouteRight = 'open' | 'any' | Right | readonly Right[]
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Each route of a mirror declares it. */
+    readonly right?: RouteRight
+  }
+  interface FastifyRequest {
+    /** What the request's token may; set for all routes of a mirror but the open ones. */
+    grant: Grant | undefined
+  }
+}
+
+/** Who says which tokens are good, now. */
+export type Tokens = Pick<TokenBook, 'guarded' | 'grantOf' | 'isGood' | 'onLook'>
+
+/**
+ * Lets through what a route's right allows, and nothing else. What is needed is declared by the route and not by the
+ * path, so that it does not matter how a path is spelled; what declares nothing does not start.
+ */
+export function guard(fastify: FastifyInstance, tokens: Tokens): void {
+  const registered: RouteOptions[] = []
+  fastify.decorateRequest('grant', undefined)
+  fastify.addHook('onRoute', (route) => void registered.push(route))
+  fastify.addHook('onReady', async () => {
+    for (const { method, url, config } of registered)
+      if (config?.right === undefined) throw new TypeError(`${method} ${url} does not say who may ask for it`)
+  })
+  const open = new OpenAnswers(tokens)
+  fastify.addHook('onRequest', async (request, reply) => {
+    const { right } = request.routeOptions.config
+    if (right === 'open') return
+    const grant = tokens.guarded ? tokens.grantOf(bearerOf(request)) : everything
+    if (grant === undefined) throw tokenInvalid()
+    request.grant = grant
+    open.add(reply.raw, grant)
+    // For what is no route there is nothing to be had either, but for a token.
+    if (!request.is404 && !allows(grant, right)) throw forbidden('This token is not for this')
+    const { db } = (request.params ?? {}) as { readonly db?: string }
+    if (db !== undefined) requireReach(grant, db)
+  })
+}
+
+/** @throws RequestRefusedError whether there is such a database or not */
+export function requireReach(grant: Grant, name: string): void {
+  if (!reaches(grant, name)) throw forbidden('This token is not for this database')
+}
+
+/** Answers that are not over: where a token is no longer good, they are cut, however far they are. */
+class OpenAnswers {
+  readonly #open = new Map<ServerResponse, Grant>()
+
+  constructor(tokens: Pick<Tokens, 'isGood' | 'onLook'>) {
+    tokens.onLook(() => {
+      // Not ended: what breaks off must not look whole.
+      for (const [answer, grant] of this.#open) if (!tokens.isGood(grant)) answer.destroy()
+    })
+  }
+
+  add(answer: ServerResponse, grant: Grant): void {
+    this.#open.set(answer, grant)
+    answer.once('close', () => this.#open.delete(answer))
+  }
+}
+
+/** @throws RequestRefusedError where the request brings no token */
+function bearerOf({ headers }: FastifyRequest): string {
+  const given = /^Bearer ([\x21-\x7e]+)$/i.exec(headers.authorization ?? '')?.[1]
+  if (given === undefined) throw tokenInvalid()
+  return given
+}
+
+function tokenInvalid(): RequestRefusedError {
+  return new RequestRefusedError('MYNAH_TOKEN_INVALID', 'This needs a valid bearer token')
+}
+
+function allows({ can }: Grant, right: RouteRight | undefined): boolean {
+  if (right === undefined || right === 'open') return false
+  if (right === 'any') return true
+  return typeof right === 'string' ? can.includes(right) : right.some((one) => can.includes(one))
+}
