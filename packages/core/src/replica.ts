@@ -27,6 +27,8 @@ export type {
   RangeSum,
   Replica,
   ReplicationSettings,
+  ShardPage,
+  TakeReport,
 } from './database/replica.js'
 
 export { deepFreeze } from './document/freeze.js'

@@ -31,7 +31,7 @@ interface Waiting {
 export const GROUP_IDS = 4_096
 export const GROUP_BYTES = 4 * 1024 * 1024
 /** Entries gathered in the index past which writes wait for its flush. */
-const PENDING_ENTRIES_MAX = 65_536
+export const PENDING_ENTRIES_MAX = 65_536
 /** Records from which on their fingerprints are made while the disk writes. */
 const MANY_RECORDS = 64
 const nothingKnown: ReadonlyMap<string, GatheredKnowledge> = new Map()
@@ -83,6 +83,19 @@ export class CommitQueue {
       this.#exclusive.push(() => run().then(resolve, reject))
       this.#running ??= this.#run()
     })
+  }
+
+  /** As `alone`, for what appends by itself: a damaged index is waited for, and others are told of the commit. */
+  async commit(run: () => Promise<void>): Promise<void> {
+    const { index } = this.#context
+    try {
+      await this.alone(run)
+    } catch (error) {
+      if (!(error instanceof IndexCorruptError)) throw error
+      await this.#mended(index)
+      await this.alone(run)
+    }
+    this.#committed()
   }
 
   /** Refuses new work and resolves when all that was submitted is done. */

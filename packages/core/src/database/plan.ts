@@ -254,6 +254,8 @@ export class GroupPlan {
       if (leaf.bodySeq !== 0) this.#dead.push(leaf.bodySeq)
     }
     if (record.supplies && before) this.#dead.push(...givenUp(before.leaves, leaves))
+    // What came as part of a shard may bring a body that is there.
+    if (record.kind === 'revision' && !leaves.some(({ bodySeq }) => bodySeq === seq)) this.#dead.push(seq)
     if (before === undefined || before.leaves.length === superseded.length) return
     // A leaf that this record tells of anew was known from its old place on.
     for (const leaf of before.leaves) {

@@ -31,7 +31,10 @@ import type {
   Parked,
   Replica,
   ReplicationSettings,
+  ShardPage,
+  TakeReport,
 } from './replica.js'
+import { takeShards } from './take.js'
 import { isLeaf, together } from './together.js'
 
 /** Bytes of bodies past which the other leaves of a document are told as stubs. */
@@ -140,6 +143,17 @@ export class ReplicaPort implements Replica {
 
   merge(records: readonly LogRecord[], options?: MergeOptions): Promise<MergeReport> {
     return mergeRecords(this.#context, this.#queue, records, options)
+  }
+
+  async shards({ after, ...bounds }: Parameters<Replica['shards']>[0]): Promise<ShardPage> {
+    const { log } = this.#context
+    const { shards, lastSeq, more, lost } = await log.sealed(after, bounds)
+    const position = positionAt(log.incarnations, lastSeq)
+    return { shards: shards.map(({ bytes }) => bytes), position, more, lost }
+  }
+
+  takeShards(shards: readonly Uint8Array[]): Promise<TakeReport> {
+    return takeShards(this.#context, this.#queue, shards)
   }
 
   bodies(

@@ -92,6 +92,38 @@ export interface MergeReport {
   readonly position: Position
 }
 
+/** Shards of a replica's log, as they lie. */
+export interface ShardPage {
+  readonly shards: readonly Uint8Array[]
+  /** What they cover up to; the next page's `after`. */
+  readonly position: Position
+  /** Whether what follows is sealed too. What is not is told by the feed. */
+  readonly more: boolean
+  /** Whether some of what is covered was lost: who has these shards does not know all that is known here. */
+  readonly lost: boolean
+}
+
+/** One commit of what was taken. */
+export interface TakeCommit {
+  /** What was new took the seqs from `before` + 1 to `position.seq`, with nothing of others in between. */
+  readonly before: number
+  readonly position: Position
+  /** Every document that is told at one of these seqs has one leaf, and came with its body. */
+  readonly given: boolean
+}
+
+/** What became of shards that were taken. All but what is refused or detached is durable. */
+export interface TakeReport {
+  readonly commits: readonly TakeCommit[]
+  /** Documents that changed. */
+  readonly changed: readonly string[]
+  /** Documents with a revision whose path ends at one unknown here: to be asked for whole. */
+  readonly detached: readonly string[]
+  readonly refused: readonly MynahError[]
+  /** How many of the shards could not be taken as they lie: their records were merged. */
+  readonly merged: number
+}
+
 /** What a replica says of bodies that another is about to drop. */
 export interface HeldAnswer {
   /** Of the database that answers. */
@@ -188,6 +220,18 @@ export interface Replica {
    * follow each other by `continues` are taken together or not at all: where one is refused or detached, so are all.
    */
   merge(records: readonly LogRecord[], options?: MergeOptions): Promise<MergeReport>
+  /** Shards of this replica's log, from the one that stands for the seq behind `after` on. */
+  shards(options: {
+    readonly after: number
+    readonly bytes: number
+    readonly records: number
+  }): Promise<ShardPage>
+  /**
+   * Takes shards of a mirror's log, in order. Those that fit are stored as they are, with the arrival times of the mirror;
+   * the records of others are merged.
+   * @throws ShardCorruptError, FormatUnknownError: then nothing of any was taken
+   */
+  takeShards(shards: readonly Uint8Array[]): Promise<TakeReport>
   /** Those of the leaves whose bodies are held, with them; with whole paths when asked. */
   bodies(leaves: readonly LeafRef[], options?: { readonly whole?: boolean }): Promise<readonly LogRecord[]>
   /**

@@ -192,23 +192,37 @@ export function planMerge(input: MergeInput): MergePlan {
  * @throws RevisionRefusedError
  */
 export function checkRevision(record: LogRecord): void {
-  const { kind, id, rev, path, deleted, body, bodyHash: hash } = record
-  const refuse = (detail: string): never => {
-    throw new RevisionRefusedError(id, rev, detail)
-  }
+  const { kind, rev, path, deleted, body, bodyHash: hash } = record
+  const refuse = refuser(record)
+  checkClaims(record)
+  if ((kind === 'revision') !== (body !== undefined)) refuse('a revision has a body and a stub has none')
+  if (body === undefined) return
+  if (hash === undefined) {
+    if (deriveRev(path[0], deleted, body) !== rev) refuse('the body does not fit the rev')
+  } else if (compareBytes(bodyHash(deleted, body), hash) !== 0) refuse('the body does not fit its hash')
+}
+
+/** As `checkRevision`, but for the body, which may be absent. @throws RevisionRefusedError */
+export function checkClaims(record: LogRecord): void {
+  const { rev, path, supplies, bodyHash: hash } = record
+  const refuse = refuser(record)
   checkId(record)
   const parsed = parseRev(rev) ?? refuse('the rev is malformed')
   checkPath(parsed, path, refuse)
-  if ((kind === 'revision') !== (body !== undefined)) refuse('a revision has a body and a stub has none')
   if (hash !== undefined) {
     if (hash.length !== 32) refuse('the hash of its body is not 32 bytes')
-    if (body !== undefined && compareBytes(bodyHash(deleted, body), hash) !== 0)
-      refuse('the body does not fit its hash')
     return
   }
   if (!isNativeDigest(parsed.digest)) refuse('the digest is foreign, and there is no hash of the body')
-  if (parsed.generation > 1 && path.length === 0) refuse('the parent is missing')
-  if (body !== undefined && deriveRev(path[0], deleted, body) !== rev) refuse('the body does not fit the rev')
+  // What says no more than that a body is gone has no path.
+  const evicts = supplies && record.kind === 'stub'
+  if (parsed.generation > 1 && path.length === 0 && !evicts) refuse('the parent is missing')
+}
+
+function refuser({ id, rev }: LogRecord): (detail: string) => never {
+  return (detail) => {
+    throw new RevisionRefusedError(id, rev, detail)
+  }
 }
 
 /** Where the path meets the last of the leaves that it supersedes; -1 when it meets none. */

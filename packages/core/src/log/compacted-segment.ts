@@ -3,6 +3,7 @@ import type { Env } from '../env/env.js'
 import type { Storage } from '../storage/storage.js'
 import { fileName } from './file-name.js'
 import { SALT_BYTES } from './group.js'
+import type { SegmentEntry } from './manifest.js'
 import {
   encodeFooter,
   encodeSegmentHeader,
@@ -65,4 +66,11 @@ export class CompactedSegment {
     this.length += bytes.length
     await this.#storage.append(this.name, at, bytes)
   }
+}
+
+/** The segments with one more, before the one that is being written: that has to be the last, to be gone on with after the next open. */
+export function withClosed(segments: readonly SegmentEntry[], name: string): readonly SegmentEntry[] {
+  const isOpen = segments.at(-1)?.closed === false
+  const before = isOpen ? segments.slice(0, -1) : segments
+  return [...before, { name, closed: true }, ...segments.slice(before.length)]
 }

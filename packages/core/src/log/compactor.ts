@@ -4,11 +4,11 @@ import { MynahError, ShardCorruptError, StorageError } from '../errors.js'
 import { limits } from '../limits.js'
 import type { Storage } from '../storage/storage.js'
 import { recordsBytes } from './appended.js'
-import { CompactedSegment } from './compacted-segment.js'
+import { CompactedSegment, withClosed } from './compacted-segment.js'
 import type { FileNumbers } from './file-name.js'
 import { type LogReader, recordsOf } from './log-reader.js'
 import type { LostRecords } from './lost-records.js'
-import type { Manifest, ManifestData, SegmentEntry } from './manifest.js'
+import type { Manifest, ManifestData } from './manifest.js'
 import { readShardBytes } from './patient-read.js'
 import type { Sequenced } from './record.js'
 import { Serial } from './serial.js'
@@ -240,7 +240,7 @@ export class Compactor {
         if (table.in(name).every((shard) => moved.has(shard))) gone.add(name)
       this.#undecided.push(output)
       await manifest.update((data) => ({
-        segments: withCompacted(
+        segments: withClosed(
           data.segments.filter(({ name }) => !gone.has(name)),
           output.name,
         ),
@@ -289,11 +289,4 @@ function add(before: Gathered, next: Gathered): void {
 
 function spansOf(shards: readonly StoredShard[]): readonly SeqSpan[] {
   return mergeSpans(shards.map((shard) => ({ firstSeq: shard.firstSeq, lastSeq: lastSeqOf(shard) })))
-}
-
-/** Before the segment that is being written: that one has to be the last, to be gone on with after the next open. */
-function withCompacted(segments: readonly SegmentEntry[], name: string): readonly SegmentEntry[] {
-  const isOpen = segments.at(-1)?.closed === false
-  const before = isOpen ? segments.slice(0, -1) : segments
-  return [...before, { name, closed: true }, ...segments.slice(before.length)]
 }

@@ -5,7 +5,7 @@ import type { Storage } from '../storage/storage.js'
 import type { FileNumbers } from './file-name.js'
 import type { HotEnd } from './hot-file.js'
 import { HotOutput, type PendingGroup } from './hot-output.js'
-import { type Manifest, withIncarnation } from './manifest.js'
+import { type Incarnation, type Manifest, type ManifestChange, withIncarnation } from './manifest.js'
 import { Serial } from './serial.js'
 
 /** A hot file past this length is followed by a new one, so that it can go when its records are sealed. */
@@ -132,9 +132,29 @@ export class HotWriter {
 
   /** Makes all durable and leaves the file: the next append begins a new one. */
   retire(): Promise<void> {
+    return this.#serial.run(() => this.#retire())
+  }
+
+  async #retire(): Promise<void> {
+    if (this.#pending.length > 0) await this.#commit(undefined, true)
+    this.#leave()
+  }
+
+  /**
+   * Gives so many seqs to records that stand elsewhere, and the first of them. `commit`, told that and what the manifest is
+   * to say of the history, makes them count: all before is durable by then. @throws whatever it does: then they are free
+   */
+  leap(span: number, commit: (firstSeq: number, begun: ManifestChange) => Promise<void>): Promise<number> {
     return this.#serial.run(async () => {
-      if (this.#pending.length > 0) await this.#commit(undefined, true)
-      this.#leave()
+      await this.#retire()
+      const firstSeq = this.#head + 1
+      const incarnation = this.#begun(firstSeq)
+      await commit(firstSeq, ({ incarnations }) => ({
+        incarnations: withIncarnation(incarnations, incarnation),
+      }))
+      this.#head += span
+      this.#synced = this.#head
+      return firstSeq
     })
   }
 
@@ -211,8 +231,7 @@ export class HotWriter {
   /** Begins a new file: made and synced, then named, then written. */
   async #rotate(): Promise<HotOutput> {
     const { env, manifest, numbers, storage } = this.#options
-    this.#incarnation ??= toHex(env.randomBytes(INCARNATION_BYTES))
-    const incarnation = { id: this.#incarnation, firstSeq: this.#synced + 1 }
+    const incarnation = this.#begun(this.#synced + 1)
     this.#prepared ??= await HotOutput.create(storage, env, numbers, {
       database: manifest.data.id,
       incarnation: incarnation.id,
@@ -224,9 +243,7 @@ export class HotWriter {
     await manifest.update((data) => ({
       hot: [...data.hot.filter((name) => name !== empty), next.name],
       nextFile: Math.max(data.nextFile, next.number + 1),
-      incarnations: data.incarnations.some(({ id }) => id === incarnation.id)
-        ? data.incarnations
-        : withIncarnation(data.incarnations, incarnation),
+      incarnations: withIncarnation(data.incarnations, incarnation),
     }))
     this.#prepared = undefined
     this.#leave()
@@ -235,6 +252,12 @@ export class HotWriter {
     if (empty !== undefined) await storage.remove(empty).catch(this.#options.onError)
     this.#past = this.#past.filter((file) => file.name !== empty)
     return next
+  }
+
+  /** The name of what this open writes, from its first seq on. */
+  #begun(firstSeq: number): Incarnation {
+    this.#incarnation ??= toHex(this.#options.env.randomBytes(INCARNATION_BYTES))
+    return { id: this.#incarnation, firstSeq }
   }
 
   #end(): HotEnd | undefined {

@@ -3,7 +3,7 @@ import { RecordLostError, ShardCorruptError, StorageError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import type { HotTail } from './hot-tail.js'
 import type { LostRecords } from './lost-records.js'
-import { isReadable } from './patient-read.js'
+import { isReadable, readShardBytes } from './patient-read.js'
 import type { LogRecord, Sequenced } from './record.js'
 import type { Shard } from './shard.js'
 import { readShard, ShardCache } from './shard-cache.js'
@@ -65,7 +65,7 @@ export class LogReader {
     const stored = table.find(seq)
     if (stored === undefined) throw new RecordLostError(seq)
     try {
-      const { at, shard } = await this.#whereverItIs(stored, (place) => this.#cache.get(place))
+      const { at, found: shard } = await this.#whereverItIs(stored, (place) => this.#cache.get(place))
       const index = shard.block.indexOf(seq - at.firstSeq)
       if (index >= 0) return shard.block.record(index)
     } catch (cause) {
@@ -103,9 +103,15 @@ export class LogReader {
   }
 
   /** Reads the shard from the disk, whatever RAM has. @throws ShardCorruptError: then it is given up; StorageError */
-  probe(stored: StoredShard): Promise<PlacedShard> {
+  async probe(stored: StoredShard): Promise<PlacedShard> {
     const { storage, env } = this.#options
-    return this.#whereverItIs(stored, (at) => readShard(storage, at, env))
+    const { at, found: shard } = await this.#whereverItIs(stored, (place) => readShard(storage, place, env))
+    return { at, shard }
+  }
+
+  /** The bytes of the shard, and where they were found. @throws ShardCorruptError: then it is given up; StorageError */
+  bytes(stored: StoredShard): Promise<{ readonly at: StoredShard; readonly found: Uint8Array }> {
+    return this.#whereverItIs(stored, (at) => readShardBytes(this.#options.storage, at))
   }
 
   cacheStats(): { readonly cacheBytes: number; readonly cacheHits: number; readonly cacheMisses: number } {
@@ -134,10 +140,13 @@ export class LogReader {
   }
 
   /** Reads a shard where it stands by then: it may be written anew to another file, and the old one be removed. */
-  async #whereverItIs(stored: StoredShard, read: (at: StoredShard) => Promise<Shard>): Promise<PlacedShard> {
+  async #whereverItIs<T>(
+    stored: StoredShard,
+    read: (at: StoredShard) => Promise<T>,
+  ): Promise<{ readonly at: StoredShard; readonly found: T }> {
     for (let at = stored; ; ) {
       try {
-        return { at, shard: await this.#orGiveUp(at, read(at)) }
+        return { at, found: await this.#orGiveUp(at, read(at)) }
       } catch (error) {
         const now = this.#options.table.movedTo(at)
         if (now === undefined) throw error
@@ -147,11 +156,11 @@ export class LogReader {
   }
 
   /** @throws ShardCorruptError: then its records count as lost; StorageError */
-  async #orGiveUp(stored: StoredShard, reading: Promise<Shard>): Promise<Shard> {
+  async #orGiveUp<T>(stored: StoredShard, reading: Promise<T>): Promise<T> {
     try {
-      const shard = await reading
+      const read = await reading
       this.#refused.delete(stored)
-      return shard
+      return read
     } catch (error) {
       const corrupt = error instanceof StorageError ? await this.#asLost(stored, error) : error
       if (!(corrupt instanceof ShardCorruptError)) throw error

@@ -6,6 +6,7 @@ import type { Finding } from './finding.js'
 import type { HotTail } from './hot-tail.js'
 import { HotWriter } from './hot-writer.js'
 import type { LogOptions } from './log-options.js'
+import type { Log } from './log-port.js'
 import { LogReader } from './log-reader.js'
 import type { LogStats } from './log-stats.js'
 import { LostRecords } from './lost-records.js'
@@ -13,76 +14,21 @@ import type { Incarnation } from './manifest.js'
 import { mendLog } from './mend.js'
 import type { LogRecord, Sequenced } from './record.js'
 import { type Recovered, recover } from './recovery.js'
+import { type SealedPart, sealedPart } from './sealed-part.js'
 import { Sealer } from './sealer.js'
 import { SegmentWriter } from './segment-writer.js'
+import { ShardTaker, type TakenShard } from './shard-taker.js'
 import type { SpanTable } from './span-table.js'
 import { type CheckOptions, verifyLog } from './verify.js'
 
 export type { LogOptions } from './log-options.js'
+export type { Log } from './log-port.js'
 export type { LogStats } from './log-stats.js'
 
 /** Bytes of records that may wait to be sealed before a write has to. */
 const HOT_BYTES_MAX = 32 * 1024 * 1024
 /** Of that, what may gather before records are sealed beside writes that leave no pause. */
 const EAGER_PART = 1 / 32
-
-/** The records of a database, at seqs from 1 to `head` without a gap. */
-export interface Log {
-  /** The last seq; 0 when there is none. */
-  readonly head: number
-  /** The last seq that is durable. */
-  readonly synced: number
-  /** Oldest first. */
-  readonly incarnations: readonly Incarnation[]
-  /** What was found damaged while opening, and what could not be read since. */
-  readonly damage: readonly Finding[]
-  /**
-   * Appends the records, which stay borrowed, as one group: all of them or none. Gives the first one's seq. With `sync`
-   * they are durable when it resolves and visible from then on, else they are visible and not durable yet.
-   * One call at a time.
-   * @throws StorageError: then none was appended, and the next call tries a new file
-   */
-  append(records: readonly LogRecord[], options: { readonly sync: boolean }): Promise<number>
-  /** Makes all that was appended durable. @throws StorageError */
-  sync(): Promise<void>
-  /** The record, where RAM has it: not sealed yet, or in a shard that is decoded. @throws ShardCorruptError */
-  hot(seq: number): LogRecord | undefined
-  /**
-   * A shard that cannot be read, again and again, is given up by whoever finds it: its records count as lost from then on.
-   * @throws RangeError outside 1 to head; RecordLostError, StorageError
-   */
-  read(seq: number): Promise<LogRecord>
-  /**
-   * The records from one seq to another, both included, in order and in batches. Lost ones are left out; what is found
-   * lost on the way is so durably before what stands behind it is given.
-   * @throws StorageError
-   */
-  scan(from: number, to: number): AsyncIterable<readonly Sequenced[]>
-  isLost(seq: number): boolean
-  /** To be called when the index has seen every record: from then on it knows of which documents some are lost. */
-  followed(): void
-  /** Calls each time when the manifest was told of more records that are lost. */
-  onLost(listener: () => void): void
-  /**
-   * Gives the history a new name, from its first seq on: no position that anybody remembers holds any more; and counts
-   * the damage up to this number as settled.
-   * @throws StorageError
-   */
-  rename(damage: number): Promise<void>
-  /** Seals all that was appended before the call; when nothing was since, no hot file is left. @throws StorageError */
-  seal(options?: { readonly signal?: AbortSignal }): Promise<void>
-  /** Reads every byte that counts, and decodes every shard. */
-  verify(options?: CheckOptions): AsyncIterable<Finding>
-  /** Writes anew what is whole of files in which something was found; gives those that are as they should be now. @throws StorageError */
-  mend(findings: readonly Finding[]): Promise<readonly string[]>
-  /** Rewrites what is sealed. */
-  readonly compactor: Compactor
-  /** Closes the segment that is written, so that compaction may rewrite it. @throws StorageError */
-  closeSegment(): Promise<void>
-  stats(): LogStats
-  /** Makes all durable and stops; what was not sealed is sealed after the next open. The storage stays open. */
-  close(): Promise<void>
-}
 
 /**
  * Opens the log that the manifest describes. Before the first append nothing is written, but for what was found damaged,
@@ -103,6 +49,7 @@ class StoredLog implements Log {
   readonly #hot: HotWriter
   readonly #segments: SegmentWriter
   readonly #sealer: Sealer
+  readonly #taker: ShardTaker
   readonly compactor: Compactor
   /** Of the segments as they were opened. */
   readonly #openedBytes: number
@@ -144,6 +91,7 @@ class StoredLog implements Log {
       onError,
     })
     const parts = { numbers, table, reader: this.#reader, lost: this.#lost, onError }
+    this.#taker = new ShardTaker({ storage, env, manifest, numbers, table, hot: this.#hot })
     this.compactor = new Compactor({ ...options, ...parts })
     // Where a file is damaged once, the frames around may be as well: from now on they are found without their headers.
     if (!options.readOnly) this.#lost.onRecorded(() => void this.#sealer.finish().catch(onError))
@@ -207,6 +155,17 @@ class StoredLog implements Log {
     }
   }
 
+  async sealed(after: number, bounds: Parameters<Log['sealed']>[1]): Promise<SealedPart> {
+    this.#requireOpen()
+    const parts = { tail: this.#tail, table: this.#table, lost: this.#lost, reader: this.#reader }
+    return sealedPart(parts, after, bounds)
+  }
+
+  async take(shards: readonly TakenShard[]): Promise<number> {
+    this.#requireWritable()
+    return this.#taker.take(shards)
+  }
+
   isLost(seq: number): boolean {
     return this.#lost.has(seq)
   }
@@ -265,7 +224,11 @@ class StoredLog implements Log {
       sealedBytes: this.#table.storedBytes,
       rawBytes: this.#table.rawBytes,
       diskBytes:
-        this.#hot.diskBytes + this.#openedBytes + this.#segments.writtenBytes + this.compactor.writtenBytes,
+        this.#hot.diskBytes +
+        this.#openedBytes +
+        this.#segments.writtenBytes +
+        this.#taker.writtenBytes +
+        this.compactor.writtenBytes,
       segments: this.#options.manifest.data.segments.length,
       shards: this.#table.size,
       lostRecords: this.#lost.count,

@@ -9,6 +9,9 @@ import { Serial } from './serial.js'
 
 export type { Incarnation, ManifestData, SegmentEntry } from './manifest-data.js'
 
+/** What is to become of the manifest's members; those that are not named stay. */
+export type ManifestChange = (data: ManifestData) => Partial<ManifestData>
+
 const COPIES = ['manifest', 'manifest.copy'] as const
 
 /**
@@ -113,7 +116,7 @@ export class Manifest {
    * Changes members, durably, one call after another. `change` gets what the calls before it left, and is called once.
    * @throws StorageError: then `data` is as before
    */
-  update(change: (data: ManifestData) => Partial<ManifestData>): Promise<void> {
+  update(change: ManifestChange): Promise<void> {
     return this.#updates.run(async () => {
       const data = { ...this.#data, ...change(this.#data) }
       const bytes = encodeManifest({ version: ++this.#version, data })
@@ -137,10 +140,11 @@ async function readCopy(
   }
 }
 
-/** The incarnations with one more, the oldest dropped past the limit. */
+/** The incarnations with one more, unless it is there; the oldest dropped past the limit. */
 export function withIncarnation(
   incarnations: readonly Incarnation[],
   next: Incarnation,
 ): readonly Incarnation[] {
+  if (incarnations.some(({ id }) => id === next.id)) return incarnations
   return [...incarnations, next].slice(-limits.incarnations)
 }
