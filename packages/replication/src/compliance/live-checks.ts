@@ -1,0 +1,91 @@
+import { holds, type MirrorChecks, same } from './check.js'
+import type { RawDatabase } from './raw-database.js'
+import { revision } from './revisions.js'
+
+const LINE_BYTES = 1_024
+
+/** Reads lines of the live stream in turn, and leaves it at the end. */
+async function follow(db: RawDatabase, read: (next: () => Promise<string>) => Promise<void>): Promise<void> {
+  const over = new AbortController()
+  const response = await db.open('GET', '/records/live', { signal: over.signal })
+  try {
+    same(response.status, 200, 'GET :db/records/live')
+    same(response.headers.get('content-type')?.split(';', 1)[0], 'application/x-ndjson', 'content-type')
+    const lines = linesOf(response)
+    await read(async () => {
+      const { value, done } = await lines.next()
+      if (done === true) throw new Error('the stream ended')
+      return value
+    })
+  } finally {
+    over.abort()
+  }
+}
+
+async function* linesOf(response: Response): AsyncGenerator<string, void> {
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of response.body!) {
+    text += decoder.decode(chunk as Uint8Array, { stream: true })
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+      holds(end <= LINE_BYTES, `a line of ${end} characters`)
+      yield text.slice(0, end)
+      text = text.slice(end + 1)
+    }
+  }
+}
+
+function positionIn(line: string): string {
+  const { position } = JSON.parse(line) as { position?: unknown }
+  holds(typeof position === 'string', `a line without a position: ${line}`)
+  return position
+}
+
+export const liveChecks: MirrorChecks = {
+  'the live stream tells the newest place at once, and after a push': async (db) => {
+    await db.create()
+    await follow(db, async (next) => {
+      same(positionIn(await next()), await db.position(), 'the first line')
+      for (let n = 0; n < 3; n++) {
+        const { position } = await db.push([revision(`d${n}`, n)])
+        let line = await next()
+        while (line === '' || positionIn(line) !== position) line = await next()
+        same(await db.holds(positionIn(line)), [true], 'the place that was told')
+      }
+    })
+  },
+  'whoever follows hears of the last of many pushes, in order, not necessarily of each': async (db) => {
+    await db.create()
+    await follow(db, async (next) => {
+      const pushes = Array.from({ length: 40 }, (_, n) => db.push([revision(`d${n}`, n)]))
+      await Promise.all(pushes)
+      const last = await db.position()
+      const told: number[] = []
+      for (let position = ''; position !== last; ) {
+        const line = await next()
+        if (line === '') continue
+        position = positionIn(line)
+        told.push(Number(position.slice(33)))
+      }
+      same(
+        told,
+        told.toSorted((a, b) => a - b),
+        'seqs in order',
+      )
+    })
+  },
+}
+
+export const patientLiveChecks: MirrorChecks = {
+  'a silent live stream has an empty line every 15 s': async (db) => {
+    await db.create()
+    await follow(db, async (next) => {
+      const position = await db.position()
+      let line = await next()
+      while (line !== '') {
+        same(positionIn(line), position, 'a line')
+        line = await next()
+      }
+    })
+  },
+}
