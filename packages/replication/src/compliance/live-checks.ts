@@ -3,9 +3,16 @@ import type { RawDatabase } from './raw-database.js'
 import { revision } from './revisions.js'
 
 const LINE_BYTES = 1_024
+/** What a push changed is told by then, milliseconds; and that nothing changed, as a heartbeat. */
+const TOLD_MS = 5_000
+const BEAT_MS = 20_000
 
 /** Reads lines of the live stream in turn, and leaves it at the end. */
-async function follow(db: RawDatabase, read: (next: () => Promise<string>) => Promise<void>): Promise<void> {
+async function follow(
+  db: RawDatabase,
+  waitMs: number,
+  read: (next: () => Promise<string>) => Promise<void>,
+): Promise<void> {
   const over = new AbortController()
   const response = await db.open('GET', '/records/live', { signal: over.signal })
   try {
@@ -13,12 +20,24 @@ async function follow(db: RawDatabase, read: (next: () => Promise<string>) => Pr
     same(response.headers.get('content-type')?.split(';', 1)[0], 'application/x-ndjson', 'content-type')
     const lines = linesOf(response)
     await read(async () => {
-      const { value, done } = await lines.next()
+      const { value, done } = await within(waitMs, lines.next())
       if (done === true) throw new Error('the stream ended')
       return value
     })
   } finally {
     over.abort()
+  }
+}
+
+async function within<T>(waitMs: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing is told for ${waitMs} ms`)), waitMs)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 
@@ -44,7 +63,7 @@ function positionIn(line: string): string {
 export const liveChecks: MirrorChecks = {
   'the live stream tells the newest place at once, and after a push': async (db) => {
     await db.create()
-    await follow(db, async (next) => {
+    await follow(db, TOLD_MS, async (next) => {
       same(positionIn(await next()), await db.position(), 'the first line')
       for (let n = 0; n < 3; n++) {
         const { position } = await db.push([revision(`d${n}`, n)])
@@ -56,7 +75,7 @@ export const liveChecks: MirrorChecks = {
   },
   'whoever follows hears of the last of many pushes, in order, not necessarily of each': async (db) => {
     await db.create()
-    await follow(db, async (next) => {
+    await follow(db, TOLD_MS, async (next) => {
       const pushes = Array.from({ length: 40 }, (_, n) => db.push([revision(`d${n}`, n)]))
       await Promise.all(pushes)
       const last = await db.position()
@@ -79,7 +98,7 @@ export const liveChecks: MirrorChecks = {
 export const patientLiveChecks: MirrorChecks = {
   'a silent live stream has an empty line every 15 s': async (db) => {
     await db.create()
-    await follow(db, async (next) => {
+    await follow(db, BEAT_MS, async (next) => {
       const position = await db.position()
       let line = await next()
       while (line !== '') {

@@ -19,11 +19,18 @@ const codes = (exceptions: readonly (readonly unknown[])[]) =>
 export const pushChecks: MirrorChecks = {
   'a record that is new takes the next seq, and the answer names it': async (db) => {
     await db.create()
-    const start = seqOf(await db.position())
-    const told = await db.push([revision('a', 1)])
-    same([told.before, told.taken, told.exceptions], [start, 1, []], 'before, taken, exceptions')
-    same(seqOf(told.position), start + 1, 'the seq of position')
-    same([await db.position(), await db.holds(told.position)], [told.position, [true]], 'the place after it')
+    let last = seqOf(await db.position())
+    for (const id of ['a', 'b']) {
+      const told = await db.push([revision(id, 1)])
+      same([told.before, told.taken, told.exceptions], [last, 1, []], 'before, taken, exceptions')
+      same(seqOf(told.position), last + 1, 'the seq of position')
+      same(
+        [await db.position(), await db.holds(told.position)],
+        [told.position, [true]],
+        'the place after it',
+      )
+      last = seqOf(told.position)
+    }
   },
   'records that are new take the seqs from before + 1 to the one of position': async (db) => {
     await db.create()
