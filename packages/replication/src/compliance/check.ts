@@ -1,8 +1,4 @@
 import { inspect, isDeepStrictEqual } from 'node:util'
-import type { RawDatabase } from './raw-database.js'
-
-/** Checks by the rule that each one checks, each with a new database of its own. */
-export type MirrorChecks = Readonly<Record<string, (db: RawDatabase) => Promise<void>>>
 
 /** @throws Error when the two are not deeply equal */
 export function same(actual: unknown, expected: unknown, what: string): void {

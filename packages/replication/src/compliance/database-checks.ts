@@ -1,5 +1,5 @@
-import { holds, type MirrorChecks, same } from './check.js'
-import { jsonOf, types } from './raw-database.js'
+import { holds, same } from './check.js'
+import { jsonOf, type MirrorChecks, types } from './raw-database.js'
 import { revision } from './revisions.js'
 
 const ELSEWHERE = '0f'.repeat(16)

@@ -1,5 +1,5 @@
-import { holds, type MirrorChecks, same } from './check.js'
-import type { PushTold, RawDatabase } from './raw-database.js'
+import { holds, same } from './check.js'
+import type { MirrorChecks, PushTold, RawDatabase } from './raw-database.js'
 import { leafOf, revision, type SentRecord } from './revisions.js'
 
 /** Of a mirror that can be ended at once. */

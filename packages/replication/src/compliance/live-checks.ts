@@ -1,5 +1,5 @@
-import { holds, type MirrorChecks, same } from './check.js'
-import type { RawDatabase } from './raw-database.js'
+import { holds, same } from './check.js'
+import type { MirrorChecks, RawDatabase } from './raw-database.js'
 import { revision } from './revisions.js'
 
 const LINE_BYTES = 1_024

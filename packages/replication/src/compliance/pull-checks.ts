@@ -1,7 +1,7 @@
 import type { LogRecord } from '@mynah/core/replica'
-import { holds, type MirrorChecks, same } from './check.js'
+import { holds, same } from './check.js'
 import { line, plain } from './push-checks.js'
-import { positionOf, type RawDatabase } from './raw-database.js'
+import { type MirrorChecks, positionOf, type RawDatabase } from './raw-database.js'
 import { revision } from './revisions.js'
 
 const COUNT = 30

@@ -1,5 +1,5 @@
-import { holds, type MirrorChecks, same } from './check.js'
-import { pushTold, refused, seqOf } from './raw-database.js'
+import { holds, same } from './check.js'
+import { type MirrorChecks, pushTold, refused, seqOf } from './raw-database.js'
 import { type Body, leafOf, revision, type SentRecord, stubOf } from './revisions.js'
 import { shardOf } from './shards.js'
 

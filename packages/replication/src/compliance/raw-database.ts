@@ -58,6 +58,9 @@ export const types = {
   json: 'application/json',
 } as const
 
+/** Checks by the rule that each one checks, each with a new database of its own. */
+export type MirrorChecks = Readonly<Record<string, (db: RawDatabase) => Promise<void>>>
+
 /** One database of the mirror, asked by requests that are made from the words of the protocol's page. */
 export class RawDatabase {
   readonly #fetch: typeof globalThis.fetch

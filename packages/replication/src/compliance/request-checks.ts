@@ -1,9 +1,10 @@
 import { nodeEnv } from '@mynah/core'
 import { encodeRecords } from '@mynah/core/replica'
 import { ByteList, fromHex, utf8 } from './byte-list.js'
-import { holds, type MirrorChecks, same } from './check.js'
+import { holds, same } from './check.js'
 import { pack } from './msgpack.js'
 import {
+  type MirrorChecks,
   pushTold,
   type RawAnswer,
   type RawDatabase,

@@ -1,6 +1,6 @@
-import { type MirrorChecks, same } from './check.js'
+import { same } from './check.js'
 import { line } from './push-checks.js'
-import { seqOf } from './raw-database.js'
+import { type MirrorChecks, seqOf } from './raw-database.js'
 import { revision, type SentRecord, stubOf } from './revisions.js'
 
 const REFUSED = 'MYNAH_REVISION_REFUSED'
