@@ -1,10 +1,21 @@
-import { readdir } from 'node:fs/promises'
+import { open as openFile, readdir, realpath, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ClosedError, type Database, type Env, MynahError, NotFoundError, open } from '@mynah/core'
+import {
+  ClosedError,
+  type Database,
+  type Env,
+  MynahError,
+  NotFoundError,
+  open,
+  storageError,
+} from '@mynah/core'
 import { type Replica, replicaOf } from '@mynah/core/replica'
 import { DatabaseNameInvalidError, DatabaseUnknownError, isDatabaseName } from '@mynah/replication/protocol'
 import { DatabaseUnavailableError } from '@mynah/replication/serve'
 import { serverLimits } from './limits.js'
+
+/** How the folder of a dropped database begins: no database is called so. */
+const DROPPED = '.dropped-'
 
 /** A database that is open, with its two faces. */
 export interface OpenDatabase {
@@ -19,6 +30,7 @@ export interface OpenDatabase {
  */
 export class Databases {
   readonly #opening = new Map<string, Promise<OpenDatabase>>()
+  readonly #droppedListeners: ((name: string) => void)[] = []
   #closed: Promise<void> | undefined
 
   constructor(
@@ -53,6 +65,32 @@ export class Databases {
       if (!(error instanceof DatabaseUnknownError)) throw error
     }
     return { opened: await this.#open(name, true), created: true }
+  }
+
+  /** Hears the name of each database that was dropped. */
+  onDropped(listener: (name: string) => void): void {
+    this.#droppedListeners.push(listener)
+  }
+
+  /**
+   * Ends a database for good: closes it and takes its folder away, in one step that no end of the process parts. Who asks
+   * for it meanwhile waits, and finds none. @throws DatabaseUnknownError, LockedError, StorageError
+   */
+  async drop(name: string): Promise<void> {
+    const opening = this.#open(name, false)
+    const dropped = this.#drop(name, opening)
+    const gone = dropped.then(() => Promise.reject(new DatabaseUnknownError(name)))
+    this.#opening.set(name, gone)
+    gone.catch(() => {
+      if (this.#opening.get(name) === gone) this.#opening.delete(name)
+    })
+    await dropped
+  }
+
+  /** Takes away what is left of databases whose drop was cut off. */
+  async sweep(): Promise<void> {
+    const entries = await readdir(this.folder).catch(() => [])
+    for (const entry of entries) if (entry.startsWith(DROPPED)) await remove(join(this.folder, entry))
   }
 
   /** Closes all, also those that are just being opened; what one of them throws is thrown at the end. */
@@ -93,6 +131,27 @@ export class Databases {
     }
   }
 
+  async #drop(name: string, opening: Promise<OpenDatabase>): Promise<void> {
+    try {
+      await (await opening).database.close()
+    } catch (error) {
+      // What does not open can be dropped all the same, but not what another process has.
+      if (!(error instanceof DatabaseUnavailableError) || error.code === 'MYNAH_LOCKED') throw error
+    }
+    const moved = join(
+      this.folder,
+      `${DROPPED}${name}.${Buffer.from(this.env.randomBytes(8)).toString('hex')}`,
+    )
+    try {
+      await rename(join(this.folder, name), moved)
+      await syncFolder(this.folder)
+    } catch (cause) {
+      throw storageError(name, 'drop', cause)
+    }
+    for (const listener of this.#droppedListeners) listener(name)
+    await remove(moved)
+  }
+
   async #closeAll(): Promise<void> {
     const opened = await Promise.allSettled(this.#opening.values())
     const closed = await Promise.allSettled(
@@ -100,5 +159,21 @@ export class Databases {
     )
     const failures = closed.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
     if (failures.length > 0) throw new AggregateError(failures, 'Some databases did not close cleanly')
+  }
+}
+
+/** Removes a folder, and where it is a link what that points to; what is left is removed at the next start. */
+async function remove(folder: string): Promise<void> {
+  const target = await realpath(folder).catch(() => folder)
+  await rm(target, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined)
+  await rm(folder, { recursive: true, force: true }).catch(() => undefined)
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await openFile(folder)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }

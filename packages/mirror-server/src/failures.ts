@@ -62,21 +62,29 @@ export function refuseRoute(): never {
   throw new RequestRefusedError('MYNAH_ROUTE_UNKNOWN', 'There is nothing at this path')
 }
 
-const everyMethod: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+const everyMethod: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE']
 
-/** Answers all methods but those that the route has. */
+/** Answers all methods but those that the route has; `OPTIONS` with what they are. A `GET` has its `HEAD` already. */
 export function refuseOtherMethods(
   fastify: FastifyInstance,
   url: string,
-  allowed: readonly HTTPMethods[],
+  methods: readonly HTTPMethods[],
   right: RouteRight = 'any',
 ): void {
+  const own: readonly HTTPMethods[] = methods.includes('GET') ? ['GET', 'HEAD', ...methods.slice(1)] : methods
+  const allow = [...own, 'OPTIONS'].join(', ')
   fastify.route({
-    method: everyMethod.filter((method) => !allowed.includes(method)),
+    method: 'OPTIONS',
+    url,
+    config: { right },
+    handler: async (_request, reply) => await reply.code(204).header('allow', allow).send(),
+  })
+  fastify.route({
+    method: everyMethod.filter((method) => !own.includes(method)),
     url,
     config: { right },
     onRequest: async (request, reply) => {
-      reply.header('allow', allowed.join(', '))
+      reply.header('allow', allow)
       throw new RequestRefusedError('MYNAH_METHOD_UNKNOWN', `${request.method} is not for this path`)
     },
     handler: refuseRoute,

@@ -52,6 +52,8 @@ export class Follower {
   }
 
   start(): void {
+    // Its replication ended with it: where another mirror has it still, it is made and followed anew.
+    this.#options.databases.onDropped((name) => this.#replications.delete(name))
     this.#look()
   }
 

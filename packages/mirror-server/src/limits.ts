@@ -23,6 +23,8 @@ export const serverLimits = {
   shardsInWork: 8,
   /** Two lines of one live stream are at least so far apart, milliseconds: what comes between is one line. */
   liveRestMs: 10,
+  /** With less room on the disk than this the mirror is not ready. */
+  diskFreeBytesMin: 64 * 1024 * 1024,
   /** A database that failed to open is not tried again for so long, milliseconds. */
   reopenMs: 5_000,
   /** A client that is told to come again should wait so long, seconds. */

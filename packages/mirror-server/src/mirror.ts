@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fas
 import { Access } from './access/access.js'
 import { guard } from './access/guard.js'
 import { ByteBudget } from './byte-budget.js'
+import { compressAnswer } from './compress.js'
 import { Databases } from './databases.js'
 import { answerFailure, refuseRoute } from './failures.js'
 import { type FollowedMirror, Follower } from './follower.js'
@@ -15,7 +16,10 @@ import { collectionRoutes } from './routes/collection.js'
 import { databaseRoutes } from './routes/databases.js'
 import { documentRoutes } from './routes/documents.js'
 import { healthRoutes } from './routes/health.js'
+import { inspectionRoutes } from './routes/inspection.js'
+import { keyRoutes } from './routes/keys.js'
 import { liveRoutes } from './routes/live.js'
+import { maintenanceRoutes } from './routes/maintenance.js'
 import { answeredRoutes } from './routes/protocol.js'
 import type { RouteOptions } from './routes/scope.js'
 import { type GivenToken, TokenBook } from './tokens/token-book.js'
@@ -83,14 +87,19 @@ export async function serveMirror(
     liveStreams: new LiveStreams(),
   }
 
+  databases.onDropped((name) => shared.liveStreams.endOf(name))
+  fastify.addHook('onReady', () => databases.sweep())
+
   fastify.removeAllContentTypeParsers()
   fastify.setErrorHandler(answerFailure)
+  fastify.addHook('onSend', compressAnswer)
   stopGracefully(fastify, databases, shared)
   guard(fastify, tokens)
   fastify.addHook('onReady', () => tokens.start())
   fastify.addHook('preClose', () => tokens.stop())
   follow(fastify, databases, options)
-  await fastify.register(healthRoutes)
+  await fastify.register(healthRoutes, { databases })
+  await fastify.register(keyRoutes, shared)
   await fastify.register(
     async (scope) => {
       scope.setNotFoundHandler(refuseRoute)
@@ -100,6 +109,8 @@ export async function serveMirror(
       await scope.register(documentRoutes, shared)
       await scope.register(collectionRoutes, shared)
       await scope.register(changesRoutes, shared)
+      await scope.register(inspectionRoutes, shared)
+      await scope.register(maintenanceRoutes, shared)
     },
     { prefix: routes.root },
   )

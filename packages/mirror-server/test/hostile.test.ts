@@ -198,7 +198,7 @@ describe('a request', () => {
     ['no route', 'GET', '/', 404, 'MYNAH_ROUTE_UNKNOWN'],
     ['no route of a database', 'GET', '/v1/a/unknown', 404, 'MYNAH_ROUTE_UNKNOWN'],
     ['another version', 'GET', '/v2', 404, 'MYNAH_ROUTE_UNKNOWN'],
-    ['a drop', 'DELETE', '/v1/a', 405, 'MYNAH_METHOD_UNKNOWN'],
+    ['a change of a part', 'PATCH', '/v1/a', 405, 'MYNAH_METHOD_UNKNOWN'],
     ['a post to a document', 'POST', '/v1/a/docs/x', 405, 'MYNAH_METHOD_UNKNOWN'],
     ['a get of a question', 'GET', '/v1/a/records/fetch', 405, 'MYNAH_METHOD_UNKNOWN'],
     ['a post to health', 'POST', '/health', 405, 'MYNAH_METHOD_UNKNOWN'],

@@ -108,6 +108,7 @@ export class DocumentsClient {
   ): MynahError {
     switch (code) {
       case 'MYNAH_CONFLICT':
+      case 'MYNAH_PRECONDITION_FAILED':
         return new ConflictError(id, rev)
       case 'MYNAH_DOCUMENT_INVALID':
         return new DocumentInvalidError(path ?? '', detail ?? message)

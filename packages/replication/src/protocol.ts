@@ -1,6 +1,7 @@
 export { DatabaseNameInvalidError, DatabaseUnknownError, MessageInvalidError } from './errors.js'
 export { answerChecksum, type Question, requestChecksum } from './protocol/checksum.js'
 export { documentJson, parseDocumentJson } from './protocol/document-json.js'
+export { documentMsgpack, parseDocumentMsgpack } from './protocol/document-msgpack.js'
 export {
   type DatabaseInfo,
   decodeError,

@@ -5,6 +5,7 @@ export {
   type FailureCode,
   failureAnswer,
   failureOf,
+  PreconditionFailedError,
   RequestRefusedError,
 } from './serve/failures.js'
 export { IdPrefixes } from './serve/id-prefixes.js'

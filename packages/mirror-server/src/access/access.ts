@@ -48,6 +48,14 @@ export class Access {
     const { opened, created } = await this.#databases.create(name)
     return { opened: limited(opened, grant), created }
   }
+
+  /** Ends the one that the path names, for good. @throws RequestRefusedError, and as `Databases.drop` */
+  async drop(request: Asked): Promise<void> {
+    const grant = granted(request.grant)
+    requireReach(grant, databaseOf(request))
+    if (grant.ids !== undefined) throw forbidden('This token reaches a part of the database')
+    await this.#databases.drop(databaseOf(request))
+  }
 }
 
 function limited(

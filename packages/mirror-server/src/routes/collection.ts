@@ -1,20 +1,14 @@
 import type { Document, ListOptions, Outcome } from '@mynah/core'
-import {
-  documentJson,
-  encodeError,
-  MessageInvalidError,
-  mediaTypes,
-  routes,
-  wireLimits,
-} from '@mynah/replication/protocol'
+import { encodeError, MessageInvalidError, mediaTypes, routes, wireLimits } from '@mynah/replication/protocol'
 import { failureOf, type Query, RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
 import type { ServedDatabase } from '../access/limited-database.js'
-import { documentOf, utf8 } from '../document-body.js'
 import { refuseOtherMethods } from '../failures.js'
+import { negotiate } from '../negotiate.js'
 import { flagOf, numberOf, textOf } from '../query.js'
-import { sendRef } from './documents.js'
-import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendText, takeBytes } from './scope.js'
+import { documentOf, isOfType, type Representation, representationFor, utf8 } from '../representation.js'
+import { documentTypes, sendRef } from './documents.js'
+import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendWhole, takeBytes } from './scope.js'
 
 const LIST_LIMIT = 100
 
@@ -23,23 +17,27 @@ export const collectionRoutes: FastifyPluginAsync<RouteOptions> = async (fastify
   const url = belowRoot(routes.collection)
   fastify.get<DatabaseRequest>(url, needs('read'), async (request, reply) => {
     const range = rangeOf(request.query)
+    const representation = representationFor(request, reply)
     const { database } = await databases.get(request)
-    return await sendText(reply, mediaTypes.json, await page(database, range), budget)
+    return await sendWhole(reply, representation.type, await page(database, range, representation), budget)
   })
   await fastify.register(async (scope) => {
-    takeBytes(scope, { type: mediaTypes.json, bytesMax: wireLimits.requestBytes }, budget)
-    const lines = { parseAs: 'buffer', bodyLimit: wireLimits.requestBytes } as const
-    scope.addContentTypeParser(mediaTypes.lines, lines, (_request, body, done) => done(null, body))
+    const types = [...documentTypes, mediaTypes.lines]
+    takeBytes(scope, { types, bytesMax: wireLimits.requestBytes }, budget)
     scope.post<DatabaseRequest>(url, needs('write'), async (request, reply) => {
       const { query, headers, body } = request
       const overwrite = flagOf(query, 'overwrite')
-      const { database } = await databases.get(request)
-      if (!headers['content-type']!.trim().toLowerCase().startsWith(mediaTypes.lines)) {
-        const ref = await database.put(documentOf(body), { overwrite })
-        return await sendRef(reply, ref, ref.rev.startsWith('1-') ? 201 : 200)
+      const type = headers['content-type']
+      if (isOfType(type, mediaTypes.lines)) {
+        negotiate(request, reply, [mediaTypes.lines])
+        const { database } = await databases.get(request)
+        const outcomes = await putLines(database, utf8(body), overwrite)
+        return await sendWhole(reply, mediaTypes.lines, outcomes, budget)
       }
-      const outcomes = await putLines(database, utf8(body), overwrite)
-      return await sendText(reply, mediaTypes.lines, outcomes, budget)
+      const representation = representationFor(request, reply)
+      const { database } = await databases.get(request)
+      const ref = await database.put(documentOf(body, type), { overwrite })
+      return await sendRef(reply, ref, representation)
     })
   })
   refuseOtherMethods(fastify, url, ['GET', 'POST'])
@@ -62,19 +60,19 @@ function rangeOf(query: Query): ListOptions & { readonly limit: number } {
 async function page(
   database: ServedDatabase,
   { limit, ...range }: ListOptions & { limit: number },
-): Promise<string> {
-  const docs: string[] = []
-  let characters = 0
+  representation: Representation,
+): Promise<string | Uint8Array> {
+  const docs: (string | Uint8Array)[] = []
+  let length = 0
   let last = ''
   for await (const doc of database.list(range)) {
-    if (docs.length === limit || characters >= wireLimits.listBytes)
-      return `{"docs":[${docs.join(',')}],"next":${JSON.stringify(last)}}`
-    const json = documentJson(doc)
-    docs.push(json)
-    characters += json.length
+    if (docs.length === limit || length >= wireLimits.listBytes) return representation.page(docs, last)
+    const written = representation.write(doc)
+    docs.push(written)
+    length += written.length
     last = doc.id
   }
-  return `{"docs":[${docs.join(',')}]}`
+  return representation.page(docs, undefined)
 }
 
 /** One outcome a line: `{"ok":true,"id":…,"rev":…}` or `{"ok":false,"code":…,"message":…}`. Empty lines are none. */
@@ -84,7 +82,7 @@ async function putLines(database: ServedDatabase, text: string, overwrite: boole
     throw new RequestRefusedError('MYNAH_REQUEST_TOO_LARGE', `More than ${wireLimits.documents} documents`)
   const parsed = lines.map((line): Document | MessageInvalidError => {
     try {
-      return documentOf(new TextEncoder().encode(line))
+      return documentOf(new TextEncoder().encode(line), mediaTypes.json)
     } catch (error) {
       if (error instanceof MessageInvalidError) return error
       throw error

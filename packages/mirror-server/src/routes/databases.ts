@@ -5,7 +5,7 @@ import { refuseOtherMethods } from '../failures.js'
 import { version } from '../version.js'
 import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendAnswer } from './scope.js'
 
-/** Which databases there are, and making one. */
+/** Which databases there are, making one, and dropping one. */
 export const databaseRoutes: FastifyPluginAsync<RouteOptions> = async (
   fastify,
   { databases, env, budget },
@@ -20,6 +20,13 @@ export const databaseRoutes: FastifyPluginAsync<RouteOptions> = async (
     const { opened, created } = await databases.create(request)
     if (created) request.log.info({ database: opened.name }, 'database created')
     const info = await answer(opened, env)
+    if (created) reply.header('location', request.routeOptions.url!.replace(':db', opened.name))
     return await sendAnswer(reply, { ...info, status: created ? 201 : 200 }, budget)
+  })
+
+  fastify.delete<DatabaseRequest>(belowRoot(routes.database), needs('admin'), async (request, reply) => {
+    await databases.drop(request)
+    request.log.info({ database: request.params.db }, 'database dropped')
+    return await reply.code(204).send()
   })
 }

@@ -1,10 +1,36 @@
+import { MynahError } from '@mynah/core'
 import { routes } from '@mynah/replication/protocol'
+import { RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
+import type { Databases } from '../databases.js'
+import { freeBytes } from '../disk-space.js'
 import { refuseOtherMethods } from '../failures.js'
+import { serverLimits } from '../limits.js'
 import { needs } from './scope.js'
 
-/** Whether the process answers. Open to all, and says nothing else. */
-export const healthRoutes: FastifyPluginAsync = async (fastify) => {
+/** Whether the process answers, and whether it is of use. Open to all, and says nothing else: no names, no paths. */
+export const healthRoutes: FastifyPluginAsync<{ readonly databases: Databases }> = async (
+  fastify,
+  { databases },
+) => {
   fastify.get(routes.health, needs('open'), async () => ({ ok: true }))
   refuseOtherMethods(fastify, routes.health, ['GET'], 'open')
+
+  fastify.get(routes.ready, needs('open'), async (_request, reply) => {
+    const names = await databases.names()
+    const opened = await Promise.allSettled(names.map((name) => databases.get(name)))
+    const failed = opened.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
+    const broken = failed.find((error) => !(error instanceof MynahError))
+    if (broken !== undefined) throw broken
+    const free = await freeBytes(databases.folder)
+    const reason =
+      failed.length > 0
+        ? `${failed.length} of ${names.length} databases do not open`
+        : free !== undefined && free < serverLimits.diskFreeBytesMin
+          ? 'The disk is nearly full'
+          : undefined
+    if (reason !== undefined) throw new RequestRefusedError('MYNAH_NOT_READY', reason)
+    return await reply.header('cache-control', 'no-store').send({ ok: true })
+  })
+  refuseOtherMethods(fastify, routes.ready, ['GET'], 'open')
 }

@@ -22,7 +22,11 @@ export const liveRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, opti
     const unsubscribe = replica.onCommit((position) => stream.tell(position))
     reply.raw.once('close', unsubscribe)
     stream.tell(replica.position())
-    liveStreams.add(stream)
+    liveStreams.add(stream, request.params.db)
+  })
+  fastify.head<DatabaseRequest>(url, needs('sync'), async (request, reply) => {
+    await databases.get(request)
+    return await reply.type(mediaTypes.lines).header('cache-control', 'no-store').send()
   })
   refuseOtherMethods(fastify, url, ['GET'])
 }

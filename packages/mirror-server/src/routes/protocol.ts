@@ -10,7 +10,7 @@ export const answeredRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
   for (const { method, pattern, takes, shards, read } of protocolRoutes) {
     // In a scope of its own, as what it takes is for it alone.
     await fastify.register(async (scope) => {
-      if (takes !== undefined) takeBytes(scope, takes, budget)
+      if (takes !== undefined) takeBytes(scope, { types: [takes.type], bytesMax: takes.bytesMax }, budget)
       scope.route<DatabaseRequest>({
         method,
         url: belowRoot(pattern),
@@ -27,7 +27,7 @@ export const answeredRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
   }
   for (const pattern of new Set(protocolRoutes.map((route) => route.pattern))) {
     const methods = protocolRoutes.filter((route) => route.pattern === pattern).map(({ method }) => method)
-    const allowed = pattern === routes.database ? [...methods, 'PUT' as const] : methods
+    const allowed = pattern === routes.database ? [...methods, 'PUT' as const, 'DELETE' as const] : methods
     refuseOtherMethods(fastify, belowRoot(pattern), allowed)
   }
 }

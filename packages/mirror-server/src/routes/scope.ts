@@ -1,12 +1,13 @@
 import type { Env } from '@mynah/core'
 import type { TransportAnswer } from '@mynah/replication'
 import { mediaTypes, routes } from '@mynah/replication/protocol'
-import type { ProtocolRoute, Query } from '@mynah/replication/serve'
+import { type Query, RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Access } from '../access/access.js'
 import type { RouteRight } from '../access/guard.js'
 import type { ByteBudget } from '../byte-budget.js'
 import type { Gate } from '../gate.js'
+import { COUNTED_TEXT } from '../lines.js'
 import type { LiveStreams } from '../live-streams.js'
 
 /** What the routes of one mirror share. */
@@ -34,29 +35,39 @@ export function belowRoot(pattern: string): string {
   return pattern.slice(routes.root.length)
 }
 
-/** Takes bodies of one type, as bytes, at most so many of them, and of no other type. */
-export function takeBytes(
-  fastify: FastifyInstance,
-  { type, bytesMax }: NonNullable<ProtocolRoute['takes']>,
-  budget: ByteBudget,
-): void {
-  fastify.addContentTypeParser(type, { parseAs: 'buffer', bodyLimit: bytesMax }, (_request, body, done) =>
-    done(null, body),
-  )
+/** What a scope's routes take as a body. */
+export interface Taken {
+  /** The types; '*' for any. */
+  readonly types: readonly string[]
+  readonly bytesMax: number
+}
+
+/** Takes bodies of some types, as bytes, at most so many of them, not compressed, and of no other type. */
+export function takeBytes(fastify: FastifyInstance, { types, bytesMax }: Taken, budget: ByteBudget): void {
+  for (const type of types)
+    fastify.addContentTypeParser(type, { parseAs: 'buffer', bodyLimit: bytesMax }, (_request, body, done) =>
+      done(null, body),
+    )
   fastify.addHook('onRequest', async (request, reply) => {
+    if ((request.headers['content-encoding'] ?? 'identity').trim().toLowerCase() !== 'identity') {
+      reply.header('accept-encoding', 'identity')
+      throw new RequestRefusedError('MYNAH_MEDIA_TYPE_UNKNOWN', 'A body is sent as it is, not compressed')
+    }
     // A body without a length may be as long as any.
     const length = Number(request.headers['content-length'] ?? bytesMax)
     budget.hold(Math.min(length, bytesMax), reply.raw)
   })
 }
 
-/** Shorter texts are not counted: a socket holds as much by itself. */
-export const COUNTED_TEXT = 64 * 1024
-
-/** Sends JSON, or lines of it; a long one counts as held while it leaves, however slowly it is taken. */
-export function sendText(reply: FastifyReply, type: string, text: string, budget: ByteBudget): FastifyReply {
-  if (text.length > COUNTED_TEXT) budget.hold(text.length, reply.raw)
-  return reply.type(type).send(text)
+/** Sends an answer that is whole; a long one counts as held while it leaves, however slowly it is taken. */
+export function sendWhole(
+  reply: FastifyReply,
+  type: string,
+  answer: string | Uint8Array,
+  budget: ByteBudget,
+): FastifyReply {
+  if (answer.length > COUNTED_TEXT) budget.hold(answer.length, reply.raw)
+  return reply.type(type).send(answer)
 }
 
 /** Sends an answer of the protocol, whose bytes count as held while they leave. */

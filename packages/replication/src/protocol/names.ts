@@ -15,7 +15,17 @@ export const routes = {
   collection: '/v1/:db/docs',
   documents: '/v1/:db/docs/*',
   changes: '/v1/:db/changes',
+  conflicts: '/v1/:db/conflicts',
+  history: '/v1/:db/history/*',
+  stats: '/v1/:db/stats',
+  verify: '/v1/:db/verify',
+  compact: '/v1/:db/compact',
+  keys: '/kv',
+  key: '/kv/*',
   health: '/health',
+  ready: '/ready',
+  metrics: '/metrics',
+  openapi: '/openapi.json',
 } as const
 
 /** What follows a database's address (`http://host:8800/v1/sensors`) in each request. */

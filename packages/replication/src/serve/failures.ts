@@ -14,12 +14,15 @@ const statuses = {
   MYNAH_READ_ONLY: 403,
   MYNAH_DATABASE_UNKNOWN: 404,
   MYNAH_DOCUMENT_UNKNOWN: 404,
+  MYNAH_KEY_UNKNOWN: 404,
   MYNAH_ROUTE_UNKNOWN: 404,
   MYNAH_METHOD_UNKNOWN: 405,
+  MYNAH_NOT_ACCEPTABLE: 406,
   MYNAH_REQUEST_TIMEOUT: 408,
   MYNAH_CONFLICT: 409,
   MYNAH_CURSOR_LOST: 410,
   MYNAH_DOCUMENT_DELETED: 410,
+  MYNAH_PRECONDITION_FAILED: 412,
   MYNAH_REQUEST_TOO_LARGE: 413,
   MYNAH_MEDIA_TYPE_UNKNOWN: 415,
   MYNAH_REVISION_REFUSED: 422,
@@ -29,6 +32,7 @@ const statuses = {
   MYNAH_CLOSED: 503,
   MYNAH_INDEX_CORRUPT: 503,
   MYNAH_LOCKED: 503,
+  MYNAH_NOT_READY: 503,
   MYNAH_RECORD_LOST: 503,
   MYNAH_SHARD_CORRUPT: 503,
   MYNAH_STALE: 503,
@@ -46,6 +50,17 @@ export class RequestRefusedError extends MynahError {
   declare readonly code: FailureCode
   constructor(code: FailureCode, message: string) {
     super(code, message)
+  }
+}
+
+/** A condition of the request's headers does not hold, and it was not done. */
+export class PreconditionFailedError extends RequestRefusedError {
+  constructor(
+    message: string,
+    /** The current rev, where there is one. */
+    readonly rev: string | undefined,
+  ) {
+    super('MYNAH_PRECONDITION_FAILED', message)
   }
 }
 
@@ -80,7 +95,8 @@ export function failureOf(error: unknown): Failure {
 
 /** What the other side needs to make the same error of it. */
 function particulars(error: MynahError): Pick<ErrorMessage, 'rev' | 'path' | 'detail'> {
-  if (error instanceof ConflictError) return error.rev === undefined ? {} : { rev: error.rev }
+  if (error instanceof ConflictError || error instanceof PreconditionFailedError)
+    return error.rev === undefined ? {} : { rev: error.rev }
   return error instanceof DocumentInvalidError ? { path: error.path, detail: error.detail } : {}
 }
 
