@@ -17,6 +17,7 @@ interface Options {
   readonly host: string
   readonly create?: readonly string[]
   readonly mirrorOf?: readonly string[]
+  readonly advertise?: readonly string[]
 }
 
 const program = new Command('mynah')
@@ -31,6 +32,7 @@ program
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--create <name...>', 'databases to make where they are not there yet')
   .option('--mirror-of <url...>', 'other mirrors, whose databases this one has too, kept equal each way')
+  .option('--advertise <url...>', 'where peers reach this mirror and others; default: those of --mirror-of')
   .addHelpText(
     'after',
     `
@@ -47,8 +49,8 @@ Example:
   .action(async (options: Options) => {
     const token = process.env.MYNAH_TOKEN || undefined
     const mirrorOfToken = process.env.MYNAH_MIRROR_TOKEN || token
-    const { create = [], mirrorOf = [], ...where } = options
-    await serve({ ...where, create, token, mirrorOf, mirrorOfToken }, createLogger())
+    const { create = [], mirrorOf = [], advertise, ...where } = options
+    await serve({ ...where, create, token, mirrorOf, mirrorOfToken, advertise }, createLogger())
   })
 
 try {

@@ -22,6 +22,8 @@ export interface OpenDatabase {
   readonly name: string
   readonly database: Database
   readonly replica: Replica
+  /** Addresses of other mirrors of it, to be named to who asks. */
+  readonly mirrors: readonly string[]
 }
 
 /**
@@ -38,6 +40,8 @@ export class Databases {
     readonly env: Env,
     /** Hears of each attempt to open a database that failed. */
     readonly onFailure: (error: DatabaseUnavailableError) => void = () => {},
+    /** Addresses of other mirrors of a database, by its name. */
+    readonly mirrorsOf: (name: string) => readonly string[] = () => [],
   ) {}
 
   /** Names of those that are there, in order; whether they open is another question. */
@@ -121,7 +125,7 @@ export class Databases {
     const location = join(this.folder, name)
     try {
       const database = await open(location, { mode: 'mirror', createIfMissing, env: this.env })
-      return { name, database, replica: replicaOf(database) }
+      return { name, database, replica: replicaOf(database), mirrors: this.mirrorsOf(name) }
     } catch (error) {
       if (error instanceof NotFoundError) throw new DatabaseUnknownError(name)
       if (!(error instanceof MynahError)) throw error

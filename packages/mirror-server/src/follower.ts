@@ -154,7 +154,8 @@ export class Follower {
   }
 }
 
-function sourceOf({ url, token }: FollowedMirror): Source {
+/** @throws TypeError for what is no mirror's address */
+export function sourceOf({ url, token }: FollowedMirror): Source {
   const parsed = new URL(url)
   const path = parsed.pathname.replace(/\/+$/, '')
   const [, base, name] = /^(.*?)(?:\/v1(?:\/([^/]+))?)?$/.exec(path) ?? []

@@ -3,6 +3,7 @@ import { routes } from '@mynah/replication/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { Access } from './access/access.js'
 import { guard } from './access/guard.js'
+import { advertised } from './advertised.js'
 import { ByteBudget } from './byte-budget.js'
 import { compressAnswer } from './compress.js'
 import { Databases } from './databases.js'
@@ -37,6 +38,11 @@ export interface MirrorOptions {
   readonly tokens?: readonly GivenToken[]
   /** Mirrors whose databases this one has too, kept equal each way. Default: none. */
   readonly mirrorOf?: readonly FollowedMirror[]
+  /**
+   * Mirrors that peers are told of, as those of `mirrorOf` are written: where they reach the others, and this one. Never
+   * with a token. Default: those of `mirrorOf`.
+   */
+  readonly advertise?: readonly string[]
   /** Clock, randomness and timers. Default: Node's. */
   readonly env?: Env
 }
@@ -47,11 +53,12 @@ export interface MirrorParts {
   readonly tokens: TokenBook
 }
 
-/** @throws TypeError for a given token that is none */
+/** @throws TypeError for a given token that is none, or what is no mirror's address */
 export function partsOf(options: MirrorOptions, log: Pick<FastifyBaseLogger, 'error'>): MirrorParts {
-  const { data, token, tokens = [], env = nodeEnv } = options
+  const { data, token, tokens = [], env = nodeEnv, mirrorOf = [] } = options
+  const mirrorsOf = advertised(options.advertise ?? mirrorOf.map(({ url }) => url))
   return {
-    databases: new Databases(data, env, ({ code, message }) => log.error({ code }, message)),
+    databases: new Databases(data, env, ({ code, message }) => log.error({ code }, message), mirrorsOf),
     tokens: new TokenBook({
       store: new TokenStore(data),
       given: token === undefined ? tokens : [...tokens, { token }],

@@ -20,6 +20,8 @@ export interface ServeOptions {
   /** Mirrors to be one of, each with the token of `mirrorOfToken`. */
   readonly mirrorOf: readonly string[]
   readonly mirrorOfToken: string | undefined
+  /** Mirrors that peers are told of; undefined: those of `mirrorOf`. */
+  readonly advertise: readonly string[] | undefined
 }
 
 /** A reason not to start that the user can do something about; its message is all that needs to be said. */
@@ -65,7 +67,7 @@ async function requireGuard(data: string, { token, host }: ServeOptions): Promis
 }
 
 async function create(data: string, options: ServeOptions, logger: Logger): ReturnType<typeof createServer> {
-  const { token, mirrorOf, mirrorOfToken } = options
+  const { token, mirrorOf, mirrorOfToken, advertise } = options
   try {
     return await createServer({
       data,
@@ -75,6 +77,7 @@ async function create(data: string, options: ServeOptions, logger: Logger): Retu
         ...(mirrorOfToken !== undefined && { token: mirrorOfToken }),
       })),
       ...(token !== undefined && { token }),
+      ...(advertise !== undefined && { advertise }),
     })
   } catch (error) {
     if (error instanceof TypeError) throw new StartError(error.message)

@@ -1,3 +1,4 @@
+export type { AddressClass } from './address-class.js'
 export type { OnConflict } from './conflict-merger.js'
 export { type ConnectOptions, connect } from './connect.js'
 export {
@@ -12,7 +13,8 @@ export {
   ReplicationRunningError,
   SameMirrorError,
 } from './errors.js'
-export { httpTransport } from './http-transport.js'
+export type { Lookup } from './guarded-connect.js'
+export { type HttpTransportOptions, httpTransport } from './http-transport.js'
 export type { MirrorState } from './mirror.js'
 export { mirrorAddress } from './mirror-address.js'
 export { replicate } from './replicate.js'

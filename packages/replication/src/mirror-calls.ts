@@ -1,5 +1,6 @@
 import { CursorLostError } from '@mynah/core'
 import PQueue from 'p-queue'
+import type { AddressClass } from './address-class.js'
 import { unlessAborted } from './deferred.js'
 import { answeredError, DatabaseUnknownError, MirrorAnswerError, MirrorUnreachableError } from './errors.js'
 import { linkedSignal } from './linked-signal.js'
@@ -19,6 +20,8 @@ export interface MirrorCallsOptions {
   readonly address: string
   /** The token as it is now. */
   readonly token: () => string | undefined
+  /** Where the mirror may be: `within` of a request. */
+  readonly within?: () => readonly AddressClass[] | undefined
   readonly transport: Transport
   /** Called with the bytes of bodies as they travel. */
   readonly onTraffic: (bytesUp: number, bytesDown: number) => void
@@ -94,6 +97,7 @@ export class MirrorCalls {
 
   #request(call: Call): TransportRequest {
     const token = this.#options.token()
+    const within = this.#options.within?.()
     return {
       method: call.method,
       url: `${this.address}${call.path}`,
@@ -106,6 +110,7 @@ export class MirrorCalls {
       ...(call.body === undefined ? {} : { body: call.body }),
       answerBytesMax: call.answerType === mediaTypes.shard ? wireLimits.shardBytes : wireLimits.messageBytes,
       signal: call.signal,
+      ...(within && { within }),
     }
   }
 

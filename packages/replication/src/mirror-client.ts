@@ -13,6 +13,7 @@ import {
 import { DatabaseUnknownError } from './errors.js'
 import { linkedSignal } from './linked-signal.js'
 import { LiveLines } from './live-lines.js'
+import { databaseOf } from './mirror-address.js'
 import { MirrorCalls, type MirrorCallsOptions, priorities } from './mirror-calls.js'
 import {
   type DatabaseInfo,
@@ -64,6 +65,10 @@ export type MirrorClientOptions = MirrorCallsOptions & {
   /** Of the database here. */
   readonly databaseId: string
   readonly env: Env
+  /** Whether a database may be made there. */
+  readonly mayCreate: boolean
+  /** Called with what the mirror tells of other mirrors. */
+  readonly onNamed: (mirrors: readonly string[]) => void
 }
 
 /**
@@ -90,6 +95,7 @@ export class MirrorClient {
     const info = this.#info(answer)
     if ((info.holds?.length ?? 0) !== holds.length)
       throw this.#calls.garbled(answer, 'holds do not answer the question')
+    this.#options.onNamed(info.mirrors ?? [])
     return info
   }
 
@@ -104,8 +110,9 @@ export class MirrorClient {
     }
   }
 
-  /** Makes the database where there is none. */
+  /** Makes the database where there is none. @throws DatabaseUnknownError where that may not be */
   async create(signal: AbortSignal): Promise<DatabaseInfo> {
+    if (!this.#options.mayCreate) throw new DatabaseUnknownError(databaseOf(this.address))
     const path = subpaths.database
     return this.#info(await this.#calls.call({ method: 'PUT', path, signal, answerType: mediaTypes.json }))
   }

@@ -1,5 +1,6 @@
 import type { Env } from '@mynah/core'
 import type { Position, Replica } from '@mynah/core/replica'
+import { type AddressClass, namedWithin } from './address-class.js'
 import { Backoff } from './backoff.js'
 import { MirrorRefusedError } from './errors.js'
 import { Progress } from './progress.js'
@@ -16,6 +17,8 @@ const WELL_MS = 60_000
 const WELL_MS_MAX = 3_600_000
 /** A token that was refused is tried so much later than another failure is: mostly it takes a person to mend that. */
 const REFUSED_MS = 15_000
+/** How long one is left alone at least that was named and has never answered: whoever is there did not ask for it. */
+const STRANGER_MS = 600_000
 /** How much of a new measurement goes into the latency. */
 const NEW_SHARE = 0.3
 
@@ -30,7 +33,10 @@ export interface Offered {
 export class Mirror {
   readonly address: string
   readonly backoff: Backoff
+  /** As the application gave it. */
   token: string | undefined
+  /** Mirrors that named this one, the one whose token it is sent first; undefined where the application gave it. */
+  namers: readonly Mirror[] | undefined
   /** The database's id there, as of the last contact. */
   databaseId: string | undefined
   progress: Progress | undefined
@@ -65,11 +71,30 @@ export class Mirror {
   /** The pull key that the progress is of. */
   #loaded = ''
 
-  constructor(env: Env, address: string, token: string | undefined, databaseId: string | undefined) {
+  constructor(
+    env: Env,
+    known: {
+      readonly address: string
+      readonly token?: string | undefined
+      readonly databaseId?: string | undefined
+      readonly namers?: readonly Mirror[]
+    },
+  ) {
     this.backoff = new Backoff(env)
-    this.address = address
-    this.token = token
-    this.databaseId = databaseId
+    this.address = known.address
+    this.token = known.token
+    this.databaseId = known.databaseId
+    this.namers = known.namers
+  }
+
+  /** What it is sent, of what the application gave. */
+  get tokenSent(): string | undefined {
+    return this.namers === undefined ? this.token : this.namers[0]?.token
+  }
+
+  /** Where it may be: anywhere where the application gave it, else as the one that named it may name. */
+  get within(): readonly AddressClass[] | undefined {
+    return this.namers === undefined ? undefined : namedWithin(this.namers[0]?.address ?? '', this.address)
   }
 
   /** Loads what is stored of the database there, unless that is done. */
@@ -125,7 +150,8 @@ export class Mirror {
     this.wellSinceMs = undefined
     this.probeAtMs = 0
     const refusedMs = error instanceof MirrorRefusedError ? REFUSED_MS : 0
-    this.retryAtMs = nowMs + refusedMs + this.backoff.fail()
+    const isStranger = this.namers !== undefined && this.databaseId === undefined
+    this.retryAtMs = nowMs + Math.max(refusedMs + this.backoff.fail(), isStranger ? STRANGER_MS : 0)
   }
 
   /** A position that the mirror told in this session; they may arrive out of order. */

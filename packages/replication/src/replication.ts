@@ -22,6 +22,11 @@ export interface ReplicateOptions {
    * changes.
    */
   readonly onConflict?: OnConflict
+  /**
+   * Whether mirrors may be used that a given mirror names: those to which nothing is sent that was not given for their
+   * origin, at addresses that such a mirror may name. Default 'off': who gets the documents, the application says.
+   */
+  readonly discovery?: 'same-token' | 'off'
   /** Default HTTP by undici. Closed with the replication. */
   readonly transport?: Transport
   /** Clock, randomness and timers. Default Node's. */
@@ -30,6 +35,8 @@ export interface ReplicateOptions {
 
 export interface MirrorStatus {
   readonly url: string
+  /** The mirror that named this one; undefined where the application gave it. */
+  readonly namedBy: string | undefined
   readonly state: MirrorState
   /** Of the last greeting; undefined before the first. */
   readonly latencyMs: number | undefined
@@ -140,7 +147,7 @@ export interface ReplicationEvents {
 export interface Replication extends AsyncDisposable {
   /** Remembered, and tried at once where no other mirror is in use. @throws TypeError when it is no mirror's address */
   addMirror(url: string, options?: { readonly token?: string }): Promise<void>
-  /** Forgotten; what is in flight with it is given up. */
+  /** Forgotten, and not learnt again; what is in flight with it is given up. */
   removeMirror(url: string): Promise<void>
   mirrors(): readonly MirrorStatus[]
   status(): ReplicationStatus

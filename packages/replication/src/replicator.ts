@@ -3,12 +3,13 @@ import type { Replica, ReplicationSettings } from '@mynah/core/replica'
 import { Backlog } from './backlog.js'
 import type { MirrorBodies } from './body-source.js'
 import { breadthOf } from './choice.js'
+import { Discovery } from './discovery.js'
 import { Events } from './events.js'
 import { explain } from './explain.js'
 import { httpTransport } from './http-transport.js'
 import { Inbox } from './inbox.js'
-import { Mirror } from './mirror.js'
-import { mirrorAddress } from './mirror-address.js'
+import { KnownMirrors } from './known-mirrors.js'
+import type { Mirror } from './mirror.js'
 import { MirrorClient } from './mirror-client.js'
 import { Probes } from './probes.js'
 import { readSource } from './read-source.js'
@@ -44,6 +45,7 @@ export class Replicator implements Replication {
   readonly #events = new Events()
   readonly #backlog = new Backlog()
   readonly #scheduler: Scheduler
+  readonly #known: KnownMirrors
   readonly #probes: Probes
   readonly #inbox: Inbox
   readonly #bodies: MirrorBodies
@@ -66,7 +68,7 @@ export class Replicator implements Replication {
     this.#onClosed = onClosed
     this.#env = options.env ?? nodeEnv
     this.#transport = options.transport ?? httpTransport()
-    this.#remember = remembering(replica, () => this.#scheduler.mirrors, settings)
+    this.#remember = remembering(replica, () => this.#known.settings(), settings)
     this.#scope = () => scopeOf(settings, replica)
     this.#pollMs = options.live === false ? (options.intervalMs ?? 60_000) : undefined
     this.#synced = new Synced(this.#env, {
@@ -81,6 +83,9 @@ export class Replicator implements Replication {
       onFailure: (mirror, error) => this.#events.emit('error', { mirror: mirror.address, error }),
       onSame: () => this.#synced.settle(),
     })
+    const discovery = new Discovery(this.#env, options.discovery === 'same-token', settings)
+    const own = { replica, env: this.#env, scheduler: this.#scheduler, scope: this.#scope }
+    this.#known = new KnownMirrors({ ...own, discovery })
     this.#unfollow = onMode(replica, this.#scope, (bodies) => {
       if (bodies) this.#scheduler.renew()
       this.#scheduler.review()
@@ -107,11 +112,7 @@ export class Replicator implements Replication {
     onClosed: () => Promise<void>,
   ): Promise<Replicator> {
     const replicator = new Replicator(replica, settings, options, onClosed)
-    for (const { url, token, id } of settings.mirrors) {
-      const mirror = new Mirror(replicator.#env, url, token, id)
-      if (id !== undefined) await (await mirror.load(replica, id, replicator.#scope())).skipStubs()
-      replicator.#scheduler.add(mirror)
-    }
+    await replicator.#known.begin(settings)
     await replicator.#remember()
     replicator.#useSource()
     replicator.#scheduler.begin()
@@ -121,26 +122,16 @@ export class Replicator implements Replication {
   }
 
   async addMirror(url: string, { token }: { readonly token?: string } = {}): Promise<void> {
-    const address = mirrorAddress(url)
     this.#requireOpen()
-    const known = this.#scheduler.mirrors.find((mirror) => mirror.address === address)
-    if (known === undefined) this.#scheduler.add(new Mirror(this.#env, address, token, undefined))
-    else known.token = token ?? known.token
+    this.#known.give(url, token)
     this.#scheduler.wake()
-    this.#useSource()
-    await this.#remember()
-    this.#changed()
+    await this.#membersChanged()
   }
 
   async removeMirror(url: string): Promise<void> {
-    const address = mirrorAddress(url)
     this.#requireOpen()
-    const mirror = this.#scheduler.mirrors.find((known) => known.address === address)
-    if (mirror !== undefined) this.#scheduler.remove(mirror)
-    this.#synced.settle()
-    this.#useSource()
-    await this.#remember()
-    this.#changed()
+    this.#known.remove(url)
+    await this.#membersChanged()
   }
 
   mirrors(): readonly MirrorStatus[] {
@@ -258,7 +249,15 @@ export class Replicator implements Replication {
   #client(mirror: Mirror): MirrorClient {
     return new MirrorClient({
       address: mirror.address,
-      token: () => mirror.token,
+      token: () => mirror.tokenSent,
+      within: () => mirror.within,
+      mayCreate: mirror.namers === undefined,
+      onNamed: (named) => {
+        if (this.#closed === undefined && this.#known.heard(mirror, named))
+          this.#membersChanged().catch((error) =>
+            this.#events.emit('error', { mirror: mirror.address, error }),
+          )
+      },
       databaseId: this.#replica.id,
       transport: this.#transport,
       env: this.#env,
@@ -268,6 +267,14 @@ export class Replicator implements Replication {
         this.#lastContactMs = this.#env.now()
       },
     })
+  }
+
+  /** There are other mirrors than before. */
+  async #membersChanged(): Promise<void> {
+    this.#synced.settle()
+    this.#useSource()
+    await this.#remember()
+    this.#changed()
   }
 
   /** Without a mirror there is nobody to ask, and the database answers for itself. */

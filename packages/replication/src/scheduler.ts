@@ -77,7 +77,7 @@ export class Scheduler {
 
   add(mirror: Mirror): void {
     this.#mirrors.push(mirror)
-    this.wake()
+    this.#bell.resolve()
   }
 
   remove(mirror: Mirror): void {

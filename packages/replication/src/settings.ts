@@ -1,5 +1,5 @@
 import type { Replica, ReplicationSettings } from '@mynah/core/replica'
-import type { Mirror } from './mirror.js'
+import type { KnownMirrors } from './known-mirrors.js'
 import { mirrorAddress } from './mirror-address.js'
 import type { ReplicateOptions } from './replication.js'
 import { checkPrefixes } from './scope.js'
@@ -21,7 +21,14 @@ export function settingsWith(
   const scope = options.scope?.prefixes ?? remembered.scope
   const hold = options.hold ?? remembered.hold
   checkPrefixes(scope ?? [])
-  return { mirrors: [...mirrors.values()], ...(scope && { scope: [...scope] }), ...(hold && { hold }) }
+  const { learnt, removed } = remembered
+  return {
+    mirrors: [...mirrors.values()],
+    ...(learnt && { learnt }),
+    ...(removed && { removed }),
+    ...(scope && { scope: [...scope] }),
+    ...(hold && { hold }),
+  }
 }
 
 /**
@@ -30,16 +37,12 @@ export function settingsWith(
  */
 export function remembering(
   replica: Replica,
-  mirrors: () => readonly Mirror[],
+  mirrors: () => ReturnType<KnownMirrors['settings']>,
   { scope, hold }: Pick<ReplicationSettings, 'scope' | 'hold'>,
 ): () => Promise<void> {
   const write = async () => {
     const settings: ReplicationSettings = {
-      mirrors: mirrors().map(({ address, token, databaseId }) => ({
-        url: address,
-        ...(token === undefined ? {} : { token }),
-        ...(databaseId === undefined ? {} : { id: databaseId }),
-      })),
+      ...mirrors(),
       ...(scope && { scope }),
       ...(hold && { hold }),
     }

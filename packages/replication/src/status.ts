@@ -20,6 +20,7 @@ export interface StatusSources {
 export function mirrorStatus({ replica, backlog, scope }: StatusSources, mirror: Mirror): MirrorStatus {
   return {
     url: mirror.address,
+    namedBy: mirror.namers?.[0]?.address,
     state: mirror.state,
     latencyMs: mirror.latencyMs,
     failures: mirror.backoff.failures,

@@ -1,3 +1,5 @@
+import type { AddressClass } from './address-class.js'
+
 /** What is asked of a mirror. */
 export interface TransportRequest {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
@@ -8,6 +10,11 @@ export interface TransportRequest {
   /** An answer longer than this rejects. Does not count for streams. */
   readonly answerBytesMax: number
   readonly signal: AbortSignal
+  /**
+   * Where it may go: to addresses of these classes only; anywhere, without. To be held against the very address that is
+   * connected to, as a name may lead elsewhere each time that it is looked up.
+   */
+  readonly within?: readonly AddressClass[]
 }
 
 export interface TransportAnswer {

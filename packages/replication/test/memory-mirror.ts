@@ -101,6 +101,8 @@ export class MemoryMirror implements Transport {
   plant: Partial<Replica> = {}
   /** Raw bytes after which a page ends, where that is not as it is asked for. */
   pageBytes: number | undefined
+  /** Addresses of other mirrors that it names. */
+  names: readonly string[] = []
   /** What ends each live stream that is read. */
   readonly #streams = new Set<AbortController>()
   /** Time of the heartbeats, which passes with `beat`. */
@@ -196,7 +198,7 @@ export class MemoryMirror implements Transport {
     if (answer.status !== 200 || !answer.headers['content-type']?.startsWith(mediaTypes.json)) return answer
     const info = decodeInfo(new TextDecoder().decode(answer.body))
     const limits = { ...info.limits, requestBytes: this.requestBytes }
-    const body = text(encodeInfo({ ...info, limits }))
+    const body = text(encodeInfo({ ...info, limits, mirrors: this.names }))
     const checksum = answerChecksum(request.headers[headers.checksum] ?? '', answer.headers, body)
     return { ...answer, headers: { ...answer.headers, [headers.checksum]: checksum }, body }
   }

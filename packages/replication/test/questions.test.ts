@@ -111,7 +111,13 @@ describe('the answer to another question is none', () => {
       },
     )
     const options = { address: address(), databaseId: '0'.repeat(32), transport, env: nodeEnv }
-    const client = new MirrorClient({ ...options, token: () => undefined, onTraffic: () => {} })
+    const client = new MirrorClient({
+      ...options,
+      mayCreate: true,
+      onNamed: () => {},
+      token: () => undefined,
+      onTraffic: () => {},
+    })
     await ask(client, 1)
     expect(kept).toMatchObject({ headers: { [headers.checksum]: expect.any(String) } })
     await expect(ask(client, 2)).rejects.toMatchObject({ code: 'MYNAH_MIRROR_ANSWER' })

@@ -21,6 +21,10 @@ export interface ReplicationSettings {
     /** The database's id there, once it was reached. */
     readonly id?: string
   }[]
+  /** Mirrors that mirrors named, and which of those above did. */
+  readonly learnt?: readonly { readonly url: string; readonly by: readonly string[]; readonly id?: string }[]
+  /** Addresses that the application took out: not to be learnt again. */
+  readonly removed?: readonly string[]
   /** Id prefixes that the index covers; undefined for all, [] for none. */
   readonly scope?: readonly string[]
   readonly hold?: 'used' | 'all'

@@ -127,5 +127,13 @@ function isSeqSpan(value: unknown): value is SeqSpan {
 function isReplicationSettings(value: unknown): value is ReplicationSettings {
   const isMirror = (mirror: unknown): mirror is { url: string } =>
     isObject(mirror) && typeof mirror.url === 'string'
-  return isObject(value) && isArrayOf(value.mirrors, isMirror)
+  const isText = (text: unknown): text is string => typeof text === 'string'
+  const isLearnt = (mirror: unknown): mirror is { url: string; by: string[] } =>
+    isObject(mirror) && isText(mirror.url) && isArrayOf(mirror.by, isText)
+  return (
+    isObject(value) &&
+    isArrayOf(value.mirrors, isMirror) &&
+    (value.learnt === undefined || isArrayOf(value.learnt, isLearnt)) &&
+    (value.removed === undefined || isArrayOf(value.removed, isText))
+  )
 }

@@ -59,15 +59,16 @@ export class Access {
 }
 
 function limited(
-  { name, database, replica }: Awaited<ReturnType<Databases['get']>>,
+  { name, database, replica, mirrors }: Awaited<ReturnType<Databases['get']>>,
   { ids }: Grant,
 ): Reached {
-  if (ids === undefined) return { name, database, replica }
+  if (ids === undefined) return { name, database, replica, mirrors }
   return {
     name,
     database: new LimitedDatabase(database, ids),
     replica: new LimitedReplica(replica, ids),
     prefixes: ids.prefixes,
+    mirrors,
   }
 }
 

@@ -28,6 +28,8 @@ export interface DatabaseInfo {
   /** Leaves that a mirror knows and does not hold; absent where that is not asked of it: in mode peer. */
   readonly owes?: number
   readonly limits: { readonly requestBytes: number; readonly batchRecords: number }
+  /** Addresses of other mirrors of this database, as the operator says; of more, the first `wireLimits.mirrors`. */
+  readonly mirrors?: readonly string[]
   /** For each position asked about, whether it lies in this database's history. */
   readonly holds?: readonly boolean[]
 }
@@ -93,10 +95,16 @@ export function decodeInfo(text: string): DatabaseInfo {
       requestBytes: shape.count(limits.requestBytes),
       batchRecords: shape.count(limits.batchRecords),
     },
+    ...(message.mirrors === undefined ? {} : { mirrors: mirrorsOf(shape, message.mirrors) }),
     ...(holds === undefined
       ? {}
       : { holds: shape.array(holds, wireLimits.holds).map((held) => shape.boolean(held)) }),
   }
+}
+
+function mirrorsOf(shape: Shape, value: unknown): readonly string[] {
+  const mirrors = shape.array(value, Number.POSITIVE_INFINITY).slice(0, wireLimits.mirrors)
+  return mirrors.map((address) => shape.text(address))
 }
 
 export function encodePushAnswer(answer: PushAnswer): Uint8Array {

@@ -98,6 +98,8 @@ export const wireLimits = {
   printBytes: 16,
   /** Leaves in one answer of `owed`; more where one document has many. */
   owedLeaves: 1_000,
+  /** Addresses of other mirrors that one names. */
+  mirrors: 16,
   /** Positions in one `holds`. */
   holds: 16,
   /** Prefixes of one pull, and as many that it leaves out. */

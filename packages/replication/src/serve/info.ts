@@ -13,7 +13,7 @@ export function answerRoot(databases: readonly string[], version: string): Trans
 /** What a database is, and which positions its history holds: `GET` and `PUT /v1/:db`. */
 export function answerInfo({ query }: RequestParts): Answer {
   const asked = queryPositions(query, 'holds', wireLimits.holds)
-  return async ({ name, database, replica, prefixes }) => {
+  return async ({ name, database, replica, prefixes, mirrors = [] }) => {
     const reach = prefixes === undefined ? { documents: await database.count() } : { prefixes }
     const owes = replica.mode === 'mirror' ? await replica.owedCount() : undefined
     return jsonAnswer(
@@ -26,6 +26,7 @@ export function answerInfo({ query }: RequestParts): Answer {
         ...reach,
         ...(owes === undefined ? {} : { owes }),
         limits: { requestBytes: wireLimits.requestBytes, batchRecords: wireLimits.batchRecords },
+        mirrors: mirrors.slice(0, wireLimits.mirrors),
         ...(asked === undefined ? {} : { holds: asked.map((position) => replica.holds(position)) }),
       }),
     )

@@ -31,6 +31,8 @@ export interface Served {
   readonly replica: ServedReplica
   /** The ids that are within reach, where these are not all: those that begin with one of the prefixes. */
   readonly prefixes?: readonly string[]
+  /** Addresses of other mirrors of the database, to be named to who asks; none without. */
+  readonly mirrors?: readonly string[]
 }
 
 /** The databases of a mirror, by name. */
