@@ -233,20 +233,29 @@ export class MirrorClient {
   }
 
   /**
-   * The mirror's position now and after each of its commits; undefined for each sign of life in between. Without end,
-   * but for a failure or the signal, which is also the way to leave it while it waits.
+   * The mirror's position now and after each of its commits that changed ids of these prefixes (undefined: any); undefined
+   * for each sign of life in between. Without end, but for a failure or the signal, which is also the way to leave it
+   * while it waits.
    */
-  async *live(followed: AbortSignal): AsyncGenerator<Position | undefined, never> {
+  async *live(
+    prefixes: readonly string[] | undefined,
+    followed: AbortSignal,
+  ): AsyncGenerator<Position | undefined, never> {
     const { signal, release } = linkedSignal(followed)
     try {
-      return yield* this.#live(signal)
+      return yield* this.#live(prefixes, signal)
     } finally {
       release()
     }
   }
 
-  async *#live(signal: AbortSignal): AsyncGenerator<Position | undefined, never> {
-    const path = subpaths.live
+  async *#live(
+    prefixes: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<Position | undefined, never> {
+    const query = new URLSearchParams(prefixes?.length === 0 ? { none: '1' } : {})
+    for (const prefix of prefixes ?? []) query.append('prefix', prefix)
+    const path = `${subpaths.live}${query.size > 0 ? `?${query}` : ''}`
     const stream = await this.#calls.stream({ method: 'GET', path, signal, answerType: mediaTypes.lines })
     const chunks = stream.body[Symbol.asyncIterator]()
     const lines = new LiveLines()

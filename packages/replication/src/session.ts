@@ -237,7 +237,7 @@ export class Session {
         await (pushesOnly(scope) ? push.verify(signal) : this.#pulls.ask())
       }
     }
-    const positions = client.live(signal)
+    const positions = client.live(scope.prefixes, signal)
     for (;;) {
       const { value: position } = await beforeSilence(positions.next(), env, mirror.address)
       const { head } = mirror

@@ -1,4 +1,4 @@
-import { type Database, MynahError, nodeEnv, open } from '@mynah/core'
+import { type Database, type Env, MynahError, nodeEnv, open } from '@mynah/core'
 import {
   type LogRecord,
   type MergeOptions,
@@ -24,7 +24,7 @@ import {
   positionText,
   wireLimits,
 } from '@mynah/replication/protocol'
-import { liveLines, type ServedDatabases, serveRequest } from '@mynah/replication/serve'
+import { followed, liveLines, type ServedDatabases, serveRequest } from '@mynah/replication/serve'
 import { ManualEnv } from './manual-env.js'
 
 /** A mirror's refusal, with a reason of the test's own. */
@@ -176,18 +176,27 @@ export class MemoryMirror implements Transport {
     if (fault === 'portal') return { ...portal, body: once(text('<html>Log in</html>')) }
     if (fault === 'hang') return new Promise(() => {})
     if (fault !== undefined) throw new Error('connection refused')
-    return { status: 200, headers: { 'content-type': mediaTypes.lines }, body: this.#lines(request.signal) }
+    return { status: 200, headers: { 'content-type': mediaTypes.lines }, body: this.#lines(request) }
   }
 
   async close(): Promise<void> {
     this.closed = true
   }
 
-  async *#lines(signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  async *#lines({ url, signal }: TransportRequest): AsyncGenerator<Uint8Array, void> {
+    const { searchParams } = new URL(url)
+    const prefixes = followed({
+      prefix: searchParams.getAll('prefix'),
+      none: searchParams.get('none') ?? '0',
+    })
+    // Time passes for heartbeats only.
+    const setTimer: Env['setTimer'] = (run, ms) =>
+      ms < wireLimits.heartbeatMs ? nodeEnv.setTimer(run, 0) : this.#heart.setTimer(run, ms)
     const stream = new AbortController()
     this.#streams.add(stream)
     try {
-      yield* liveLines(this.replica, { env: this.#heart, signal: AbortSignal.any([signal, stream.signal]) })
+      const ended = AbortSignal.any([signal, stream.signal])
+      yield* liveLines(this.replica, { env: { setTimer }, prefixes, signal: ended })
     } finally {
       this.#streams.delete(stream)
     }

@@ -15,6 +15,7 @@ import {
   wireLimits,
 } from '@mynah/replication/protocol'
 import {
+  follow,
   liveLines,
   type ServedMirror,
   type ServedRequest,
@@ -147,6 +148,7 @@ describe('the live stream', () => {
         listeners.add(listener)
         return () => void listeners.delete(listener)
       },
+      feed: () => Promise.reject(new Error('nobody asks for it')),
     }
   }
 
@@ -167,6 +169,43 @@ describe('the live stream', () => {
     over.abort()
     expect(await last).toBeUndefined()
     expect([env.timers, replica.listeners.size]).toEqual([0, 0])
+  })
+
+  test('tells only of ids that are followed, and where the history is another', async () => {
+    const db = await open(':memory:', { mode: 'mirror' })
+    const real = replicaOf(db)
+    let incarnation: string | undefined
+    const replica = {
+      onCommit: real.onCommit.bind(real),
+      feed: real.feed.bind(real),
+      position: () => ({ ...real.position(), ...(incarnation && { incarnation }) }),
+    }
+    const env = new ManualEnv()
+    const told: Record<string, number[]> = { a: [], none: [] }
+    const stops = [
+      follow(replica, { env, prefixes: ['a/'], tell: ({ seq }) => void told.a!.push(seq) }),
+      follow(replica, { env, prefixes: [], tell: ({ seq }) => void told.none!.push(seq) }),
+    ]
+    const put = async (id: string) => {
+      await db.put({ id })
+      await rounds()
+      await env.advance(1_000)
+      await rounds()
+    }
+    for (const id of ['b/1', 'a/1', 'b/2', 'a', 'a/2']) await put(id)
+    expect(told).toEqual({ a: [0, 2, 5], none: [0] })
+    for (let n = 0; n < 20; n++) await db.put({ id: `a/many-${n}` })
+    await rounds()
+    await env.advance(1_000)
+    await rounds()
+    expect(told.a!.at(-1)).toBe(25)
+    expect(told.a!.length).toBeLessThan(6)
+    incarnation = 'cd'.repeat(16)
+    await put('b/3')
+    expect([told.a!.at(-1), told.none!.at(-1)]).toEqual([26, 26])
+    for (const stop of stops) stop()
+    expect(env.timers).toBe(0)
+    await db.close()
   })
 
   test('of a database that is not there is an answer that ends', async () => {

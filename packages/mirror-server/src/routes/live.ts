@@ -1,4 +1,5 @@
 import { mediaTypes, routes } from '@mynah/replication/protocol'
+import { follow, followed } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
 import { refuseOtherMethods } from '../failures.js'
 import { LiveStream } from '../live-stream.js'
@@ -9,6 +10,7 @@ export const liveRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, opti
   const { databases, env, liveStreams } = options
   const url = belowRoot(routes.live)
   fastify.get<DatabaseRequest>(url, { exposeHeadRoute: false, ...needs('sync') }, async (request, reply) => {
+    const prefixes = followed(request.query)
     const { replica } = await databases.get(request)
     if (reply.raw.destroyed) return
     reply.hijack()
@@ -19,9 +21,7 @@ export const liveRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, opti
       connection: 'close',
     })
     const stream = new LiveStream(reply.raw, env)
-    const unsubscribe = replica.onCommit((position) => stream.tell(position))
-    reply.raw.once('close', unsubscribe)
-    stream.tell(replica.position())
+    reply.raw.once('close', follow(replica, { env, prefixes, tell: (position) => stream.tell(position) }))
     liveStreams.add(stream, request.params.db)
   })
   fastify.head<DatabaseRequest>(url, needs('sync'), async (request, reply) => {

@@ -3,23 +3,26 @@ import type { Position, Replica } from '@mynah/core/replica'
 import { type Deferred, deferred } from '../deferred.js'
 import { encodeLiveLine } from '../protocol/messages.js'
 import { wireLimits } from '../protocol/names.js'
+import { follow } from './follow.js'
 
 export interface LiveOptions {
   /** For the heartbeat. */
   readonly env: Pick<Env, 'setTimer'>
+  /** As `followed` gives them. Default: all. */
+  readonly prefixes?: readonly string[] | undefined
   /** Ends the lines, also while nothing is to be told. */
   readonly signal: AbortSignal
 }
 
 /**
- * Lines of the live stream, as bytes: the position at once and after each commit, and a heartbeat. Who takes them slowly
+ * Lines of the live stream, as bytes: the position at once and after each commit that is followed, and a heartbeat. Who takes them slowly
  * gets only the newest position.
  */
 export async function* liveLines(
-  replica: Pick<Replica, 'position' | 'onCommit'>,
-  { env, signal }: LiveOptions,
+  replica: Pick<Replica, 'position' | 'onCommit' | 'feed'>,
+  { env, prefixes, signal }: LiveOptions,
 ): AsyncGenerator<Uint8Array, void> {
-  let pending: Position | undefined = replica.position()
+  let pending: Position | undefined
   let beating = false
   let bell: Deferred<void> = deferred()
   const beat = () => {
@@ -28,10 +31,11 @@ export async function* liveLines(
     heartbeat = env.setTimer(beat, wireLimits.heartbeatMs)
   }
   let heartbeat = env.setTimer(beat, wireLimits.heartbeatMs)
-  const stop = replica.onCommit((position) => {
+  const tell = (position: Position) => {
     pending = position
     bell.resolve()
-  })
+  }
+  const stop = follow(replica, { env, prefixes, tell })
   const end = () => bell.resolve()
   signal.addEventListener('abort', end)
   try {

@@ -3,6 +3,7 @@ import { mediaTypes, routes } from '../protocol/names.js'
 import { queryOf } from '../protocol/query.js'
 import type { TransportAnswer, TransportRequest, TransportStream } from '../transport.js'
 import { failureAnswer, failureOf, RequestRefusedError } from './failures.js'
+import { followed } from './follow.js'
 import { answerRoot } from './info.js'
 import { liveLines } from './live.js'
 import { answerCreated, type ProtocolRoute, protocolRoutes } from './routes.js'
@@ -34,14 +35,15 @@ export async function serveStream(
   signal: AbortSignal,
 ): Promise<TransportStream> {
   try {
-    const { pattern, name } = placeOf(request.url)
+    const { pattern, name, parameters } = placeOf(request.url)
     if (pattern !== routes.live) throw unknownRoute()
     if (request.method !== 'GET') throw unknownMethod(request.method)
+    const prefixes = followed(queryOf(parameters))
     const { replica } = await mirror.databases.get(name)
     return {
       status: 200,
       headers: { 'content-type': mediaTypes.lines },
-      body: liveLines(replica, { env: mirror.env, signal }),
+      body: liveLines(replica, { env: mirror.env, prefixes, signal }),
     }
   } catch (error) {
     const { body, ...rest } = failureAnswer(failureOf(error))
