@@ -208,7 +208,22 @@ const faults: readonly (readonly [what: string, fault: Fault, rule: string])[] =
   [
     'does not look at prefixes',
     pulls((query) => query.delete('prefix')),
-    'only ids that begin with one of the prefixes',
+    'a feed of a part of the ids tells those',
+  ],
+  [
+    'does not look at what is to be left out',
+    pulls((query) => query.delete('without')),
+    'a feed of a part of the ids tells those',
+  ],
+  [
+    'says that a part of the ids is covered before it is',
+    inAnswers('GET', 'records', ({ headers }) => void delete headers[names.after]),
+    'pages of such a feed have one end',
+  ],
+  [
+    'gives each page of a part of the ids an end of its own',
+    pulls((query) => query.delete('until')),
+    'what changes while such a feed is read',
   ],
   ['always sends bodies', pulls((query) => query.set('bodies', '1')), 'bodies=0 gives stubs'],
   ['never sends bodies', pulls((query) => query.set('bodies', '0')), 'bodies=0 gives stubs'],
@@ -285,7 +300,7 @@ const faults: readonly (readonly [what: string, fault: Fault, rule: string])[] =
   ],
   [
     'counts tombstones',
-    infos((info) => ({ ...info, documents: info.documents + 1 })),
+    infos((info) => ({ ...info, documents: (info.documents ?? 0) + 1 })),
     'documents counts live documents',
   ],
   [

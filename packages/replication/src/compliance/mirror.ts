@@ -9,6 +9,7 @@ import { pushChecks } from './push-checks.js'
 import { rangeChecks } from './range-checks.js'
 import { type MirrorChecks, type MirrorSubject, RawDatabase } from './raw-database.js'
 import { requestChecks, tokenChecks } from './request-checks.js'
+import { scopeChecks } from './scope-checks.js'
 import { transactionChecks } from './transaction-checks.js'
 
 /** One rule of docs/protocol.md, as a sentence, and what finds out whether a mirror keeps it. */
@@ -28,6 +29,7 @@ export function mirrorCompliance(subject: MirrorSubject): readonly MirrorCheck[]
     ...pushChecks,
     ...transactionChecks,
     ...pullChecks,
+    ...scopeChecks,
     ...leafChecks,
     ...rangeChecks,
     ...liveChecks,

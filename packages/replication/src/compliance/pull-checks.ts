@@ -101,21 +101,6 @@ export const pullChecks: MirrorChecks = {
     const [fromStart] = (await db.pull()).records
     same(fromStart?.path, all[4]!.path, 'the path without since')
   },
-  'only ids that begin with one of the prefixes are told, and the end is the same': async (db) => {
-    const ids = await fill(db)
-    await db.push([revision('ü/1', 1), revision('🙂', 1)])
-    const query = [['prefix', 'd1'] as const, ['prefix', 'ü/'] as const, ['prefix', 'd2'] as const]
-    const wanted = [...ids.filter((id) => id.startsWith('d1') || id.startsWith('d2')), 'ü/1']
-    same(idsOf(await db.pullAll(...query)), wanted, 'ids')
-    const page = await db.pull(['prefix', 'none'])
-    same([page.records, page.more, page.position], [[], false, await db.position()], 'nothing begins so')
-  },
-  'up to 100 prefixes are taken, more are refused': async (db) => {
-    await db.create()
-    const prefixes = (count: number) => Array.from({ length: count }, (_, n) => ['prefix', `p${n}`] as const)
-    await db.expect(204, 'GET', '/records', { query: prefixes(100) })
-    await db.refuses(400, 'MYNAH_MESSAGE_INVALID', 'GET', '/records', { query: prefixes(101) })
-  },
   'a position of another history, or past the end, is 410 MYNAH_CURSOR_LOST': async (db) => {
     await fill(db)
     const [incarnation, seq] = (await db.position()).split('.') as [string, string]

@@ -50,6 +50,8 @@ export interface PageTold {
   readonly records: readonly LogRecord[]
   readonly position: string
   readonly more: boolean
+  /** Of a page of a part of the ids that is not the last one. */
+  readonly after?: string
 }
 
 export const types = {
@@ -156,23 +158,33 @@ export class RawDatabase {
     holds(more === '0' || more === '1', `mynah-more is ${String(more)}`)
     const records = answer.status === 204 ? [] : await recordsOf(answer.body)
     holds(answer.status === 204 || records.length > 0, 'a page without records is 204')
-    return { records, position: positionOf(answer), more: more === '1' }
+    const after = answer.headers.get('mynah-after')
+    const page = { records, position: positionOf(answer), more: more === '1' }
+    return after === null ? page : { ...page, after: decodeURIComponent(after) }
   }
 
-  /** The records of all pages, from `since` on where it is given. */
+  /** All pages, from `since` on where it is given. */
+  async pages(...query: readonly (readonly [name: string, value: string])[]): Promise<readonly PageTold[]> {
+    const pages: PageTold[] = []
+    for (let asked = query; ; ) {
+      holds(pages.length < 10_000, 'the feed does not end')
+      const page = await this.pull(...asked)
+      pages.push(page)
+      if (!page.more) return pages
+      const { position, after } = page
+      const begun = asked.filter(([name]) => name !== 'until' && name !== 'after')
+      asked =
+        after === undefined
+          ? [...begun.filter(([name]) => name !== 'since'), ['since', position]]
+          : [...begun, ['until', position], ['after', after]]
+    }
+  }
+
+  /** The records of all pages. */
   async pullAll(
     ...query: readonly (readonly [name: string, value: string])[]
   ): Promise<readonly LogRecord[]> {
-    const records: LogRecord[] = []
-    const rest = query.filter(([name]) => name !== 'since')
-    for (let since = query.find(([name]) => name === 'since')?.[1]; ; ) {
-      const from = since === undefined ? [] : [['since', since] as const]
-      const page = await this.pull(...rest, ...from)
-      records.push(...page.records)
-      if (!page.more) return records
-      holds(page.position !== since, 'a page says that there is more, and does not go on')
-      since = page.position
-    }
+    return (await this.pages(...query)).flatMap(({ records }) => records)
   }
 
   /** The message that answers a message. */
@@ -275,7 +287,9 @@ function digits(text: Uint8Array, body: Uint8Array = new Uint8Array(0)): string 
 
 function checkAnswer({ headers, body }: RawAnswer, asked: string, what: string): void {
   const meant = ['mynah-position', 'mynah-more'].map((name) => headers.get(name) ?? '')
-  const expected = digits(utf8(`${[asked, ...meant].join('\n')}\n`), body)
+  const after = headers.get('mynah-after')
+  const lines = [asked, ...meant, ...(after === null ? [] : [after])]
+  const expected = digits(utf8(`${lines.join('\n')}\n`), body)
   same(headers.get('mynah-checksum'), expected, `${what}: the answer's mynah-checksum`)
   holds(headers.get('cache-control')?.includes('no-store') === true, `${what}: an answer is not to be kept`)
 }
