@@ -1,5 +1,6 @@
 import { holds, same } from './check.js'
-import { jsonOf, type MirrorChecks, types } from './raw-database.js'
+import { jsonOf } from './raw-answer.js'
+import { type MirrorChecks, types } from './raw-database.js'
 import { revision } from './revisions.js'
 
 const ELSEWHERE = '0f'.repeat(16)

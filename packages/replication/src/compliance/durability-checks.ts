@@ -1,5 +1,6 @@
 import { holds, same } from './check.js'
-import type { MirrorChecks, PushTold, RawDatabase } from './raw-database.js'
+import type { PushTold } from './raw-answer.js'
+import type { MirrorChecks, RawDatabase } from './raw-database.js'
 import { leafOf, revision, type SentRecord } from './revisions.js'
 
 /** Of a mirror that can be ended at once. */

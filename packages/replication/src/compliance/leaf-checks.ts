@@ -1,7 +1,8 @@
 import { holds, same } from './check.js'
 import { pack } from './msgpack.js'
 import { line, plain } from './push-checks.js'
-import { type MirrorChecks, memberOf, type RawDatabase, types } from './raw-database.js'
+import { memberOf } from './raw-answer.js'
+import { type MirrorChecks, type RawDatabase, types } from './raw-database.js'
 import { leafOf, revision, type SentRecord } from './revisions.js'
 
 /** A document with two leaves, one with a foreign rev, one that is gone, and what was superseded. */

@@ -1,7 +1,8 @@
 import type { LogRecord } from '@mynah/core/replica'
 import { holds, same } from './check.js'
 import { line, plain } from './push-checks.js'
-import { type MirrorChecks, positionOf, type RawDatabase } from './raw-database.js'
+import { positionOf } from './raw-answer.js'
+import type { MirrorChecks, RawDatabase } from './raw-database.js'
 import { revision } from './revisions.js'
 
 const COUNT = 30

@@ -1,5 +1,6 @@
 import { holds, same } from './check.js'
-import { type MirrorChecks, pushTold, refused, seqOf } from './raw-database.js'
+import { pushTold, refused, seqOf } from './raw-answer.js'
+import type { MirrorChecks } from './raw-database.js'
 import { type Body, leafOf, revision, type SentRecord, stubOf } from './revisions.js'
 import { shardOf } from './shards.js'
 

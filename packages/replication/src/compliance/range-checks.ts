@@ -1,7 +1,8 @@
 import { compareBytes, fromHex, utf8 } from './byte-list.js'
 import { holds, same } from './check.js'
 import { type Packed, pack, unpack } from './msgpack.js'
-import { type MirrorChecks, memberOf, type RawDatabase, types } from './raw-database.js'
+import { memberOf } from './raw-answer.js'
+import { type MirrorChecks, type RawDatabase, types } from './raw-database.js'
 import { fingerprint, revision, type SentRecord } from './revisions.js'
 
 const MODULUS = 1n << 128n

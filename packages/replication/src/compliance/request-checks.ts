@@ -3,15 +3,8 @@ import { encodeRecords } from '@mynah/core/replica'
 import { ByteList, fromHex, utf8 } from './byte-list.js'
 import { holds, same } from './check.js'
 import { pack } from './msgpack.js'
-import {
-  type MirrorChecks,
-  pushTold,
-  type RawAnswer,
-  type RawDatabase,
-  type RawRequest,
-  refused,
-  types,
-} from './raw-database.js'
+import { pushTold, type RawAnswer, refused } from './raw-answer.js'
+import { type MirrorChecks, type RawDatabase, type RawRequest, types } from './raw-database.js'
 import { leafOf, revision } from './revisions.js'
 import { ORIGIN, recordsOf, sealed, shardOf } from './shards.js'
 

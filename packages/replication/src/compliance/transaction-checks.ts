@@ -1,6 +1,7 @@
 import { same } from './check.js'
 import { line } from './push-checks.js'
-import { type MirrorChecks, seqOf } from './raw-database.js'
+import { seqOf } from './raw-answer.js'
+import type { MirrorChecks } from './raw-database.js'
 import { revision, type SentRecord, stubOf } from './revisions.js'
 
 const REFUSED = 'MYNAH_REVISION_REFUSED'
