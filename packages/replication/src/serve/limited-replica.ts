@@ -38,7 +38,7 @@ export class LimitedReplica implements ServedReplica {
   /** Only for prefixes within: who asked for more would take what it gets for all there is. */
   feed: ServedReplica['feed'] = async (options) => {
     const { prefixes } = options
-    if (prefixes === undefined || !prefixes.every((prefix) => this.#ids.includes(prefix)))
+    if (!prefixes?.length || !prefixes.every((prefix) => this.#ids.includes(prefix)))
       throw forbidden('This token reaches only some prefixes: ask for these (GET of the database names them)')
     return await this.#replica.feed(options)
   }
