@@ -132,11 +132,15 @@ export class Reader {
   async #winner(id: string, options: ReadOptions): Promise<Found> {
     const freshness = options.freshness ?? 'index'
     const covered = this.#covers(id)
-    const known = (await this.#context.index.get(id))?.leaves[0]
-    if (freshness !== 'mirror' && covered) {
+    let known = (await this.#context.index.get(id))?.leaves[0]
+    while (freshness !== 'mirror' && covered) {
       const about = { current: true, from: 'local', asOf: this.#asOf(id) } as const
       const found: Found | undefined = known ? await this.#held(id, known, about) : about
       if (found) return found
+      // It may have been superseded, and its record dropped, meanwhile.
+      const now = (await this.#context.index.get(id))?.leaves[0]
+      if (now?.rev === known?.rev && now?.bodySeq === known?.bodySeq) break
+      known = now
     }
     const nothing = { current: false, from: 'local', asOf: this.#asOf(id) } as const
     if (freshness === 'local') return (await this.#newestHeld(id)) ?? nothing
