@@ -156,7 +156,7 @@ export class MirrorBodies implements BodySource {
   ): Promise<readonly LogRecord[]> {
     try {
       const { client, signal } = await this.#options.reach(undefined).finally(asking)
-      return await client.fetch(items, true, signal)
+      return await client.fetch(items, 'read', signal)
     } catch (cause) {
       throw new UnreachableError(id, { cause })
     }

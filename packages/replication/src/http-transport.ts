@@ -62,6 +62,7 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
       let length = 0
       for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
         length += chunk.length
+        asked.onBytes?.(chunk.length)
         // Leaving the loop destroys the body, and with it the connection.
         if (length > asked.answerBytesMax)
           throw new RangeError(`answer of more than ${asked.answerBytesMax} bytes`)

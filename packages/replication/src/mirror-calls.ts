@@ -9,10 +9,13 @@ import { answerChecksum, requestChecksum } from './protocol/checksum.js'
 import { decodeError } from './protocol/messages.js'
 import { headers, mediaTypes, wireLimits } from './protocol/names.js'
 import { queryOf } from './protocol/query.js'
+import type { Traffic } from './traffic.js'
 import type { Transport, TransportAnswer, TransportRequest, TransportStream } from './transport.js'
 
 /** Background work has at most a push and a pull in flight; the rest is for reads. */
 const REQUESTS_AT_ONCE = 4
+/** A first line, and headers that every message has. */
+const HEAD_BYTES = 100
 export const priorities = { background: 0, read: 1 } as const
 
 export interface MirrorCallsOptions {
@@ -23,8 +26,7 @@ export interface MirrorCallsOptions {
   /** Where the mirror may be: `within` of a request. */
   readonly within?: () => readonly AddressClass[] | undefined
   readonly transport: Transport
-  /** Called with the bytes of bodies as they travel. */
-  readonly onTraffic: (bytesUp: number, bytesDown: number) => void
+  readonly traffic: Traffic
 }
 
 /** One request, before what all requests have in common. */
@@ -33,6 +35,8 @@ export type Call = Omit<TransportRequest, 'url' | 'headers' | 'answerBytesMax'> 
   readonly headers?: Readonly<Record<string, string>>
   readonly answerType: string
   readonly priority?: number
+  /** About how many bytes will travel: what waits until so many may. Without, it counts and does not wait. */
+  readonly allowBytes?: number
 }
 
 /** Requests to one database of one mirror, as the protocol wants all of them: their headers, checksums and failures. */
@@ -50,10 +54,7 @@ export class MirrorCalls {
   async call(call: Call): Promise<TransportAnswer> {
     const request = this.#request(call)
     const asked = request.headers[headers.checksum] ?? ''
-    const answer = await this.#queue.add(() => this.#ask(request), {
-      priority: call.priority ?? priorities.background,
-    })
-    this.#options.onTraffic(call.body?.length ?? 0, answer.body.length)
+    const answer = await this.#allowed(call, request)
     const isEmpty = answer.status === 204 && call.answerType === mediaTypes.shard
     if (!isEmpty && answer.status !== 200 && answer.status !== 201) throw this.#failure(answer)
     if (!isEmpty && !isType(answer.headers, call.answerType))
@@ -67,6 +68,7 @@ export class MirrorCalls {
   async stream(call: Call): Promise<TransportStream> {
     const request = this.#request(call)
     const stream = await this.#reached(call.signal, () => this.#options.transport.stream(request))
+    this.#options.traffic.count({ up: 0, down: 0, heads: headBytes(request) + headBytes(stream) })
     if (stream.status !== 200 || !isType(stream.headers, call.answerType)) {
       throw this.garbled(stream, 'not a live stream')
     }
@@ -77,7 +79,7 @@ export class MirrorCalls {
   async chunk(chunks: AsyncIterator<Uint8Array>, signal: AbortSignal): Promise<Uint8Array> {
     const chunk = await this.#reached(signal, () => chunks.next())
     if (chunk.done === true) throw new MirrorUnreachableError(this.address, 'the live stream ended')
-    this.#options.onTraffic(0, chunk.value.length)
+    this.#options.traffic.count({ up: 0, down: chunk.value.length, heads: 0 })
     return chunk.value
   }
 
@@ -111,6 +113,29 @@ export class MirrorCalls {
       answerBytesMax: call.answerType === mediaTypes.shard ? wireLimits.shardBytes : wireLimits.messageBytes,
       signal: call.signal,
       ...(within && { within }),
+    }
+  }
+
+  /** The answer, when what travels for it may, and is counted. */
+  async #allowed(
+    { allowBytes: allowed, signal, priority = priorities.background }: Call,
+    request: TransportRequest,
+  ): Promise<TransportAnswer> {
+    const { traffic } = this.#options
+    if (allowed !== undefined) await traffic.allow(allowed, signal)
+    const up = request.body?.length ?? 0
+    let came = 0
+    const onBytes = (bytes: number) => {
+      came += bytes
+    }
+    try {
+      const answer = await this.#queue.add(() => this.#ask({ ...request, onBytes }), { priority })
+      const heads = headBytes(request) + headBytes(answer)
+      traffic.count({ up, down: answer.body.length, heads, allowed })
+      return answer
+    } catch (error) {
+      traffic.lose(up + came, allowed)
+      throw error
     }
   }
 
@@ -148,6 +173,12 @@ export class MirrorCalls {
     if (code === 'MYNAH_CURSOR_LOST') return new CursorLostError(/"(.+)"/.exec(message)?.[1] ?? message)
     return answeredError(this.address, answer.status, { code, message })
   }
+}
+
+/** Of a request or an answer: its first line and headers, about as HTTP/1.1 has them. */
+function headBytes(message: { readonly headers: Readonly<Record<string, string>> }): number {
+  const lines = Object.entries(message.headers).map(([name, value]) => name.length + value.length + 4)
+  return lines.reduce((sum, bytes) => sum + bytes, HEAD_BYTES)
 }
 
 function isType(headers: Readonly<Record<string, string>>, type: string): boolean {

@@ -14,7 +14,7 @@ import { DatabaseUnknownError } from './errors.js'
 import { linkedSignal } from './linked-signal.js'
 import { LiveLines } from './live-lines.js'
 import { databaseOf } from './mirror-address.js'
-import { MirrorCalls, type MirrorCallsOptions, priorities } from './mirror-calls.js'
+import { type Call, MirrorCalls, type MirrorCallsOptions, priorities } from './mirror-calls.js'
 import {
   type DatabaseInfo,
   decodeHeld,
@@ -28,30 +28,15 @@ import {
   type FetchItem,
   type PushAnswer,
 } from './protocol/messages.js'
-import { headers, mediaTypes, subpaths } from './protocol/names.js'
+import { headers, mediaTypes, subpaths, wireLimits } from './protocol/names.js'
 import { parsePosition, positionText } from './protocol/position.js'
 import { type AskedRange, decodeToldRanges, encodeAskedRanges, type ToldRanges } from './protocol/ranges.js'
+import { type PulledPage, type PullQuery, pullParameters } from './pull-query.js'
 import type { TransportAnswer } from './transport.js'
 
-export interface PullQuery {
-  /** Exclusive; from the start without. */
-  readonly since?: Position
-  readonly bodies: boolean
-  readonly whole?: boolean
-  readonly prefixes?: readonly string[]
-  readonly without?: readonly string[]
-  /** Where a feed of a part of the ids goes on. */
-  readonly walk?: Checkpoint['walk']
-}
-
-/** A page of a mirror's feed. */
-export interface PulledPage {
-  readonly records: readonly LogRecord[]
-  readonly position: Position
-  readonly more: boolean
-  /** Of a feed of a part of the ids that goes on: the last id so far. */
-  readonly after?: string
-}
+/** About what travels for a leaf, and for its body, before it is known. */
+const LEAF_BYTES = 64
+const BODY_BYTES = 512
 
 /** What a mirror tells of itself. */
 export interface Told<T> {
@@ -126,23 +111,19 @@ export class MirrorClient {
       body: shard,
       signal,
       answerType: mediaTypes.message,
+      allowBytes: shard.length,
     })
     return this.#calls.decoded(answer, () => decodePushAnswer(answer.body))
   }
 
   /** A page of what changed. @throws CursorLostError when `since` is not in the mirror's history */
   async pull(asked: PullQuery, signal: AbortSignal): Promise<PulledPage> {
-    const query = new URLSearchParams({ bodies: asked.bodies ? '1' : '0' })
-    if (asked.since !== undefined) query.set('since', positionText(asked.since))
-    if (asked.whole === true) query.set('whole', '1')
-    for (const prefix of asked.prefixes ?? []) query.append('prefix', prefix)
-    for (const prefix of asked.without ?? []) query.append('without', prefix)
-    if (asked.walk !== undefined) {
-      query.set('until', positionText(asked.walk.until))
-      query.set('after', asked.walk.after)
-    }
-    const path = `${subpaths.records}?${query}`
-    const answer = await this.#calls.call({ method: 'GET', path, signal, answerType: mediaTypes.shard })
+    const { pageBytes } = this.#options.traffic
+    const path = `${subpaths.records}?${pullParameters(asked, pageBytes)}`
+    const allowBytes = pageBytes ?? wireLimits.pageBytes
+    const answer = await this.#calls.call({
+      ...{ method: 'GET', path, signal, answerType: mediaTypes.shard, allowBytes },
+    })
     const position = this.#position(answer)
     const more = answer.headers[headers.more]
     if (position === undefined || (more !== '0' && more !== '1'))
@@ -154,49 +135,50 @@ export class MirrorClient {
 
   /** Which of the leaves the mirror wants, in order. */
   async missing(leaves: readonly LeafRef[], signal: AbortSignal): Promise<readonly boolean[]> {
-    const answer = await this.#askOf(leaves, subpaths.missing, signal)
+    const answer = await this.#post(subpaths.missing, encodeLeaves(leaves), {
+      ...{ signal, answerType: mediaTypes.message, allowBytes: leaves.length * LEAF_BYTES },
+    })
     return this.#calls.decoded(answer, () => decodeMissing(answer.body, leaves.length))
   }
 
   /** Which of the leaves the mirror holds, and who says so. */
   async held(leaves: readonly LeafRef[], signal: AbortSignal): Promise<HeldAnswer> {
-    const answer = await this.#askOf(leaves, subpaths.held, signal)
+    const answer = await this.#post(subpaths.held, encodeLeaves(leaves), {
+      ...{ signal, answerType: mediaTypes.message },
+    })
     return this.#calls.decoded(answer, () => decodeHeld(answer.body, leaves.length))
   }
 
-  #askOf(leaves: readonly LeafRef[], path: string, signal: AbortSignal): Promise<TransportAnswer> {
+  #post(
+    path: string,
+    body: Uint8Array,
+    rest: Pick<Call, 'signal' | 'answerType' | 'allowBytes' | 'priority'>,
+  ): Promise<TransportAnswer> {
     const headers = { 'content-type': mediaTypes.message }
-    const answerType = mediaTypes.message
-    return this.#calls.call({ method: 'POST', path, headers, body: encodeLeaves(leaves), signal, answerType })
+    return this.#calls.call({ method: 'POST', path, headers, body, ...rest })
   }
 
-  /** Those of the leaves that the mirror holds, as many as fit; for a read that somebody waits for. */
+  /** Those of the leaves that the mirror holds, as many as fit, with whole paths; for a read, somebody waits for them. */
   async fetch(
     items: readonly FetchItem[],
-    whole: boolean,
+    work: 'read' | 'background',
     signal: AbortSignal,
   ): Promise<readonly LogRecord[]> {
-    const answer = await this.#calls.call({
-      method: 'POST',
-      path: `${subpaths.fetch}${whole ? '?whole=1' : ''}`,
-      headers: { 'content-type': mediaTypes.message },
-      body: encodeFetch(items),
+    const answer = await this.#post(`${subpaths.fetch}?whole=1`, encodeFetch(items), {
       signal,
       answerType: mediaTypes.shard,
-      priority: priorities.read,
+      priority: priorities[work],
+      ...(work === 'background' && { allowBytes: items.length * BODY_BYTES }),
     })
     return this.#records(answer)
   }
 
   /** What the mirror knows of the first of the ranges, at least one. */
   async ranges(asked: readonly AskedRange[], signal: AbortSignal): Promise<Told<ToldRanges>> {
-    const answer = await this.#calls.call({
-      method: 'POST',
-      path: subpaths.ranges,
-      headers: { 'content-type': mediaTypes.message },
-      body: encodeAskedRanges(asked),
+    const answer = await this.#post(subpaths.ranges, encodeAskedRanges(asked), {
       signal,
       answerType: mediaTypes.message,
+      allowBytes: asked.length * LEAF_BYTES,
     })
     return this.#told(
       answer,
@@ -210,14 +192,15 @@ export class MirrorClient {
     bodies: boolean,
     signal: AbortSignal,
   ): Promise<Told<readonly LogRecord[]>> {
-    const answer = await this.#calls.call({
-      method: 'POST',
-      path: `${subpaths.fetch}?whole=1${bodies ? '' : '&stubs=1'}`,
-      headers: { 'content-type': mediaTypes.message },
-      body: encodeFetch(ids.map((id) => ({ id }))),
-      signal,
-      answerType: mediaTypes.shard,
-    })
+    const answer = await this.#post(
+      `${subpaths.fetch}?whole=1${bodies ? '' : '&stubs=1'}`,
+      encodeFetch(ids.map((id) => ({ id }))),
+      {
+        signal,
+        answerType: mediaTypes.shard,
+        allowBytes: ids.length * (bodies ? BODY_BYTES : LEAF_BYTES),
+      },
+    )
     return this.#told(answer, await this.#records(answer))
   }
 
@@ -225,7 +208,14 @@ export class MirrorClient {
   async owed(after: string | undefined, signal: AbortSignal): Promise<Told<OwedPage>> {
     const query = after === undefined ? '' : `?after=${encodeURIComponent(after)}`
     const path = `${subpaths.owed}${query}`
-    const answer = await this.#calls.call({ method: 'GET', path, signal, answerType: mediaTypes.message })
+    const allowBytes = wireLimits.owedLeaves * LEAF_BYTES
+    const answer = await this.#calls.call({
+      method: 'GET',
+      path,
+      signal,
+      answerType: mediaTypes.message,
+      allowBytes,
+    })
     return this.#told(
       answer,
       this.#calls.decoded(answer, () => decodeOwed(answer.body)),

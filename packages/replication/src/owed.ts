@@ -72,7 +72,7 @@ export class Owed {
     while (open.size > 0) {
       const before = open.size
       const records: LogRecord[] = []
-      for (const record of await client.fetch([...open.values()], true, signal))
+      for (const record of await client.fetch([...open.values()], 'background', signal))
         if (record.kind === 'revision' && open.has(keyOf(record))) records.push(record)
       const { outcomes } = await replica.merge(records, { whole: true, from: 'mirror' })
       for (const [index, { result }] of outcomes.entries())

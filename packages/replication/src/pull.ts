@@ -1,8 +1,9 @@
 import type { MynahError } from '@mynah/core'
 import type { Checkpoint, MergeReport, Position, Replica } from '@mynah/core/replica'
 import { MirrorAnswerError } from './errors.js'
-import type { MirrorClient, PulledPage, PullQuery } from './mirror-client.js'
+import type { MirrorClient } from './mirror-client.js'
 import type { Progress } from './progress.js'
+import type { PulledPage, PullQuery } from './pull-query.js'
 import type { Scope } from './scope.js'
 
 /** Before all that a history has. */

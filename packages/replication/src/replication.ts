@@ -23,6 +23,12 @@ export interface ReplicateOptions {
    */
   readonly onConflict?: OnConflict
   /**
+   * Bytes that may travel in an hour, both ways, with what HTTP adds; not remembered. Background work waits for them: a
+   * tenth may go at once, the rest comes evenly. Reads, greetings and the mirror's signs of life count, and do not wait;
+   * nor is an answer cut off that is longer than was thought. Default: any number.
+   */
+  readonly maxBytesPerHour?: number
+  /**
    * Whether mirrors may be used that a given mirror names: those to which nothing is sent that was not given for their
    * origin, at addresses that such a mirror may name. Default 'off': who gets the documents, the application says.
    */
@@ -57,7 +63,8 @@ export interface MirrorStatus {
 export interface ReplicationStatus {
   /**
    * `idle`: nothing to do, or no mirror. `active`: connecting, or documents are travelling. `offline`: no mirror is
-   * reached. `error`: one is reached, but it, or the database here, fails. `paused`: by `pause()`.
+   * reached. `error`: one is reached, but it, or the database here, fails. `paused`: by `pause()`, or for `maxBytesPerHour`
+   * until `resumesAt`.
    */
   readonly state: 'idle' | 'active' | 'offline' | 'paused' | 'error'
   /** The mirror in use; of several the one that answers soonest. */
@@ -70,6 +77,8 @@ export interface ReplicationStatus {
   /** Bytes of bodies since the replication began, without headers. */
   readonly bytesUp: number
   readonly bytesDown: number
+  /** When background work goes on that waits for `maxBytesPerHour`; undefined while none waits. */
+  readonly resumesAt: Date | undefined
   /** When a mirror last answered; undefined before the first time. */
   readonly lastContact: Date | undefined
 }

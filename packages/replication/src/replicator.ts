@@ -32,6 +32,7 @@ import { remembering } from './settings.js'
 import { soonOnce } from './soon-once.js'
 import { mirrorStatus, replicationStatus, type StatusSources } from './status.js'
 import { Synced } from './synced.js'
+import { Traffic } from './traffic.js'
 import type { Transport } from './transport.js'
 
 /** The replication of one replica: what `replicate` gives. */
@@ -52,9 +53,8 @@ export class Replicator implements Replication {
   readonly #onClosed: () => Promise<void>
   readonly #unfollow: () => void
   readonly #synced: Synced
-  readonly #traffic = { bytesUp: 0, bytesDown: 0 }
+  readonly #traffic: Traffic
   readonly #documents = { pushed: 0, pulled: 0 }
-  #lastContactMs: number | undefined
   readonly #tellStatus: () => void
   #closed: Promise<void> | undefined
 
@@ -67,6 +67,8 @@ export class Replicator implements Replication {
     this.#replica = replica
     this.#onClosed = onClosed
     this.#env = options.env ?? nodeEnv
+    const { maxBytesPerHour: bytesPerHour } = options
+    this.#traffic = new Traffic(this.#env, { bytesPerHour, onWaiting: () => this.#changed() })
     this.#transport = options.transport ?? httpTransport()
     this.#remember = remembering(replica, () => this.#known.settings(), settings)
     this.#scope = () => scopeOf(settings, replica)
@@ -261,11 +263,7 @@ export class Replicator implements Replication {
       databaseId: this.#replica.id,
       transport: this.#transport,
       env: this.#env,
-      onTraffic: (bytesUp, bytesDown) => {
-        this.#traffic.bytesUp += bytesUp
-        this.#traffic.bytesDown += bytesDown
-        this.#lastContactMs = this.#env.now()
-      },
+      traffic: this.#traffic,
     })
   }
 
@@ -289,7 +287,6 @@ export class Replicator implements Replication {
       backlog: this.#backlog,
       scope: this.#scope(),
       traffic: this.#traffic,
-      lastContactMs: this.#lastContactMs,
     }
   }
 

@@ -6,6 +6,7 @@ import type { MirrorStatus, ReplicationStatus } from './replication.js'
 import type { Scheduler } from './scheduler.js'
 import type { Scope } from './scope.js'
 import { pushesOnly } from './scope.js'
+import type { Traffic } from './traffic.js'
 
 /** What a status is made of. */
 export interface StatusSources {
@@ -13,8 +14,7 @@ export interface StatusSources {
   readonly scheduler: Scheduler
   readonly backlog: Backlog
   readonly scope: Scope
-  readonly traffic: { readonly bytesUp: number; readonly bytesDown: number }
-  readonly lastContactMs: number | undefined
+  readonly traffic: Pick<Traffic, 'bytesUp' | 'bytesDown' | 'lastContactMs' | 'resumesAt'>
 }
 
 export function mirrorStatus({ replica, backlog, scope }: StatusSources, mirror: Mirror): MirrorStatus {
@@ -33,18 +33,21 @@ export function mirrorStatus({ replica, backlog, scope }: StatusSources, mirror:
 }
 
 export function replicationStatus(sources: StatusSources): ReplicationStatus {
-  const { scheduler, traffic, lastContactMs } = sources
+  const { scheduler, traffic } = sources
+  const { bytesUp, bytesDown, lastContactMs, resumesAt } = traffic
   const statuses = scheduler.mirrors.map((mirror) => mirrorStatus(sources, mirror))
   const used = scheduler.session?.mirror.address
   const shown =
     statuses.find(({ url }) => url === used) ?? statuses.toSorted((a, b) => a.ahead - b.ahead).at(0)
   return {
-    state: stateOf(scheduler),
+    state: resumesAt !== undefined && scheduler.sessions.length > 0 ? 'paused' : stateOf(scheduler),
     mirror: used,
     ahead: shown?.ahead ?? 0,
     behind: shown?.behind ?? 0,
     owed: (scheduler.session?.mirror ?? scheduler.mirrors.find((mirror) => mirror.owed !== undefined))?.owed,
-    ...traffic,
+    bytesUp,
+    bytesDown,
+    resumesAt,
     lastContact: lastContactMs === undefined ? undefined : new Date(lastContactMs),
   }
 }

@@ -10,6 +10,8 @@ export interface TransportRequest {
   /** An answer longer than this rejects. Does not count for streams. */
   readonly answerBytesMax: number
   readonly signal: AbortSignal
+  /** Called with the bytes of the answer's body as they come, also of one that is cut off. Not for streams. */
+  readonly onBytes?: (bytes: number) => void
   /**
    * Where it may go: to addresses of these classes only; anywhere, without. To be held against the very address that is
    * connected to, as a name may lead elsewhere each time that it is looked up.

@@ -4,6 +4,7 @@ import type { Transport, TransportAnswer, TransportRequest } from '@mynah/replic
 import { answerChecksum, headers, requestChecksum } from '@mynah/replication/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MirrorClient } from '../src/mirror-client.js'
+import { Traffic } from '../src/traffic.js'
 import { ManualEnv, rounds, until } from './manual-env.js'
 import { address, type MemoryMirror } from './memory-mirror.js'
 import { isQuiet, known, putMany, Rig, recover } from './rig.js'
@@ -93,7 +94,7 @@ describe('the answer to another question is none', () => {
     info: (client, n) => client.info([at(n)], signal),
     pull: (client, n) => client.pull({ bodies: false, prefixes: [`${n}`] }, signal),
     missing: (client, n) => client.missing([leaf(`${n}`)], signal),
-    fetch: (client, n) => client.fetch([leaf(`${n}`)], false, signal),
+    fetch: (client, n) => client.fetch([leaf(`${n}`)], 'read', signal),
     documents: (client, n) => client.documents([`${n}`], true, signal),
     ranges: (client, n) => client.ranges([{ from: `${n}`, to: undefined }], signal),
     owed: (client, n) => client.owed(`${n}`, signal),
@@ -116,7 +117,7 @@ describe('the answer to another question is none', () => {
       mayCreate: true,
       onNamed: () => {},
       token: () => undefined,
-      onTraffic: () => {},
+      traffic: new Traffic(nodeEnv, { bytesPerHour: undefined, onWaiting: () => {} }),
     })
     await ask(client, 1)
     expect(kept).toMatchObject({ headers: { [headers.checksum]: expect.any(String) } })
