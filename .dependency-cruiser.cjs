@@ -58,6 +58,8 @@ const adapters = [
   ['fastify', '^packages/mirror-server/src/'],
   ['pino', '^packages/mirror-server/src/'],
   ['commander', '^packages/mirror-server/src/'],
+  ['@fastify/swagger|@fastify/swagger-ui|ajv', '^packages/mirror-server/src/api/reference\\.ts$'],
+  ['prom-client', '^packages/mirror-server/src/metrics/'],
 ].map(([library, files]) => ({
   name: `adapter-${library.split('|')[0]}`,
   severity: 'error',

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fas
 import { Access } from './access/access.js'
 import { guard } from './access/guard.js'
 import { advertised } from './advertised.js'
+import { describeRoutes, referenceRoutes } from './api/reference.js'
 import { ByteBudget } from './byte-budget.js'
 import { compressAnswer } from './compress.js'
 import { Databases } from './databases.js'
@@ -105,6 +106,8 @@ export async function serveMirror(
   fastify.addHook('onReady', () => tokens.start())
   fastify.addHook('preClose', () => tokens.stop())
   follow(fastify, databases, options)
+  await describeRoutes(fastify)
+  await referenceRoutes(fastify)
   await fastify.register(healthRoutes, { databases })
   await fastify.register(keyRoutes, shared)
   await fastify.register(
