@@ -109,17 +109,20 @@ function hastyWatermark(level: DerivedStore): DerivedStore {
   return altered(level, {
     batch: () => {
       const batch = level.batch()
-      for (const [key, value] of late) batch.put(key, value)
       const kept: [Uint8Array, Uint8Array][] = []
+      const newer = new Set<string>()
       const write = batch.write.bind(batch)
       Object.assign(batch, {
         write: async (options?: object) => {
+          // An entry that changed since comes with what it is now, or not at all: never as it was.
+          for (const [key, value] of late) if (!newer.has(String(key))) batch.put(key, value)
           await write(options as never)
           late = kept
         },
       })
       const chained: typeof batch = altered(batch, {
         put: (key: Uint8Array, value: Uint8Array) => {
+          newer.add(String(key))
           if (key[0] === 1 && level.getSync(key) === undefined && now())
             kept.push([key.slice(), value.slice()])
           else batch.put(key, value)

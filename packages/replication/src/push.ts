@@ -60,8 +60,9 @@ export class Push {
   /** Sends everything up to the head; resolves when all of it was answered and the checkpoint is stored. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#sendAgain(signal)
-    const { replica, progress, onPushed } = this.#options
-    this.#asking ??= progress.push.current === undefined
+    const { replica, progress, info, onPushed } = this.#options
+    // A mirror that began empty knows what it was given since, which is what is written here and what it gave.
+    this.#asking ??= progress.push.current === undefined && info.position.seq > 0
     for (;;) {
       const since = progress.push.current?.source.seq ?? 0
       if (replica.position().seq <= since) break
@@ -95,7 +96,8 @@ export class Push {
 
   async #sendPage({ records, position }: FeedPage, since: number, signal: AbortSignal): Promise<Sent> {
     const { replica, progress } = this.#options
-    const held = records.filter(({ kind }) => kind === 'revision')
+    const given = progress.isPulled(since, position.seq) ? loneLeaves(records) : new Set()
+    const held = records.filter((record) => record.kind === 'revision' && !given.has(record))
     const sent = await this.sender.send(await this.#wanted(held, signal), false, signal)
     const stubs = new Set(records.filter(({ kind }) => kind === 'stub'))
     for (const leaf of cutShort(records)) {
@@ -103,9 +105,9 @@ export class Push {
       if (found.length > 0) stubs.delete(leaf)
       add(sent, await this.sender.send(await this.#wanted(found, signal), false, signal))
     }
-    if (stubs.size > 0) this.sender.outdate()
-    const given = progress.isPulled(since, position.seq) ? loneLeaves(records) : new Set()
+    if (given.size > 0) this.sender.came(progress.pull.current?.source)
     const others = [...stubs].filter((leaf) => !given.has(leaf))
+    if (others.length > 0) this.sender.outdate()
     add(sent, await this.sender.sendUnder(await this.sender.missing(others, signal), signal))
     return sent
   }

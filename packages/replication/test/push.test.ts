@@ -142,3 +142,25 @@ describe('what a mirror refuses', () => {
     expect(await known(mirror.database)).toEqual(await known(db))
   })
 })
+
+test('a mirror that begins empty is not asked what it lacks', async () => {
+  const mirror = await rig.mirror()
+  const db = await rig.database()
+  await putMany(db, 'here', 20)
+  await (await rig.replicate(db, mirror)).sync()
+  expect(await known(mirror.database)).toEqual(await known(db))
+  expect(count(mirror, 'POST /records/missing')).toBe(0)
+})
+
+test('what a mirror gave with its bodies is not offered back to it', async () => {
+  const mirror = await rig.mirror()
+  await putMany(mirror.database, 'there', 20)
+  const db = await rig.database()
+  const replication = await rig.replicate(db, mirror, { hold: 'all' })
+  await replication.sync()
+  await mirror.database.put({ id: 'there1', changed: true }, { overwrite: true })
+  await replication.sync()
+  expect(await known(db)).toEqual(await known(mirror.database))
+  expect(count(mirror, 'POST /records/missing')).toBe(0)
+  expect(count(mirror, 'POST /records')).toBe(0)
+})
