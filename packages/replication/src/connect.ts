@@ -1,7 +1,7 @@
 import { type Documents, type Env, nodeEnv } from '@mynah/core'
 import { DocumentsClient } from './documents-client.js'
 import { httpTransport } from './http-transport.js'
-import { mirrorAddress } from './mirror-address.js'
+import { bearerToken, mirrorAddress } from './mirror-address.js'
 import { RemoteDocuments } from './remote-documents.js'
 import type { Transport } from './transport.js'
 
@@ -20,10 +20,11 @@ export interface ConnectOptions {
  * nothing works without a network; a program that has to goes by `open` and `replicate`. Resolves when the mirror has
  * answered.
  * @param url a mirror's address, as in `http://host:8800/v1/sensors`
- * @throws TypeError for what is no mirror's address; MirrorUnreachableError, MirrorAnswerError, DatabaseUnknownError
+ * @throws TypeError for what is no mirror's address, or no token; MirrorUnreachableError, MirrorAnswerError, DatabaseUnknownError
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Documents> {
   const { token, signal, transport = httpTransport(), env = nodeEnv } = options
+  if (token !== undefined) bearerToken(token)
   const client = new DocumentsClient(mirrorAddress(url), { transport, token })
   try {
     await client.text({ method: 'GET', path: '', signals: [signal] })

@@ -1,16 +1,16 @@
-import type { Replica } from '@mynah/core/replica'
+import { acceptId, type Replica } from '@mynah/core/replica'
 import { type Mirror, upToDateAt } from './mirror.js'
 import type { Explanation, MirrorWord } from './replication.js'
 import type { Scheduler } from './scheduler.js'
 import { inScope, type Scope } from './scope.js'
 
-/** Why a document is as it is here, from what is known without asking anybody. */
+/** Why a document is as it is here, from what is known without asking anybody. @throws DocumentInvalidError for what is no id */
 export async function explain(
   id: string,
   options: { readonly replica: Replica; readonly scheduler: Scheduler; readonly scope: Scope },
 ): Promise<Explanation> {
   const { replica, scheduler, scope } = options
-  const leaves = await replica.leaves(id)
+  const leaves = await replica.leaves(acceptId(id))
   const mirrors: MirrorWord[] = []
   for (const mirror of scheduler.mirrors) mirrors.push(await wordOf(mirror, id, replica))
   const covered =

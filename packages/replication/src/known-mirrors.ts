@@ -2,7 +2,7 @@ import type { Env } from '@mynah/core'
 import type { Replica, ReplicationSettings } from '@mynah/core/replica'
 import type { Discovery } from './discovery.js'
 import { Mirror } from './mirror.js'
-import { mirrorAddress } from './mirror-address.js'
+import { bearerToken, mirrorAddress } from './mirror-address.js'
 import type { Scheduler } from './scheduler.js'
 import type { Scope } from './scope.js'
 
@@ -40,10 +40,11 @@ export class KnownMirrors {
     }
   }
 
-  /** @throws TypeError when it is no mirror's address */
-  give(url: string, token: string | undefined): void {
+  /** @throws TypeError when it is no mirror's address, or no token */
+  give(url: string, given: string | undefined): void {
     const { env, scheduler, discovery } = this.#options
     const address = mirrorAddress(url)
+    const token = given === undefined ? undefined : bearerToken(given)
     const known = this.#find(address)
     discovery.give(address)
     if (known === undefined) scheduler.add(new Mirror(env, { address, token }))

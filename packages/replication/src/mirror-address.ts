@@ -20,6 +20,17 @@ export function mirrorAddress(url: string): string {
   return `${parsed.origin}${path}`
 }
 
+/**
+ * A token as it goes into a header.
+ * @throws TypeError when it does not, as one with the end of its line
+ */
+export function bearerToken(token: string): string {
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    throw new TypeError('A token is of letters, digits and signs of ASCII, without spaces and line ends')
+  }
+  return token
+}
+
 /** The database's name in an address. */
 export function databaseOf(address: string): string {
   return address.slice(address.lastIndexOf('/') + 1)

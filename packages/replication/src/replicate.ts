@@ -13,7 +13,7 @@ const running = new WeakSet<Replica>()
  * with the database at the latest.
  *
  * @throws ReplicationRunningError: one for each database
- * @throws TypeError when a mirror's address is none; RangeError when the scope's prefixes are too many or too long
+ * @throws TypeError when a mirror's address or token is none; RangeError when the scope's prefixes are too many or too long
  */
 export async function replicate(db: Database, options: ReplicateOptions = {}): Promise<Replication> {
   const replica = replicaOf(db)

@@ -69,7 +69,7 @@ export interface ReplicationStatus {
   readonly state: 'idle' | 'active' | 'offline' | 'paused' | 'error'
   /** The mirror in use; of several the one that answers soonest. */
   readonly mirror: string | undefined
-  /** As of the mirror in use, or of the one that is most advanced. */
+  /** As of the mirror in use, or of the one that is most advanced; without a mirror all counts that was written here. */
   readonly ahead: number
   readonly behind: number
   /** Bodies that damage took, or that a replica lacks that holds all, and that the mirror did not have either; undefined before it was asked. */
@@ -154,7 +154,7 @@ export interface ReplicationEvents {
 
 /** Replication of one database in the background, until it is closed. */
 export interface Replication extends AsyncDisposable {
-  /** Remembered, and tried at once where no other mirror is in use. @throws TypeError when it is no mirror's address */
+  /** Remembered, and tried at once where no other mirror is in use. @throws TypeError when it is no mirror's address, or no token */
   addMirror(url: string, options?: { readonly token?: string }): Promise<void>
   /** Forgotten, and not learnt again; what is in flight with it is given up. */
   removeMirror(url: string): Promise<void>
@@ -176,7 +176,7 @@ export interface Replication extends AsyncDisposable {
    * @throws ClosedError when the replication is closed before
    */
   synced(options?: SyncedOptions): Promise<void>
-  /** Why this document is current, stale, absent, waiting or refused. Asks nobody. */
+  /** Why this document is current, stale, absent, waiting or refused. Asks nobody. @throws DocumentInvalidError for what is no id */
   explain(id: string): Promise<Explanation>
   /** What mirrors refused: an inbox, emptied by `retry`, `drop`, and newer revisions that are accepted. */
   rejected(): AsyncIterable<Rejection>

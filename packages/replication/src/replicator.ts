@@ -163,8 +163,9 @@ export class Replicator implements Replication {
     await this.#synced.wait(this.#replica.position().seq, mirrors, signal)
   }
 
-  rejected(): AsyncIterable<Rejection> {
-    return this.#inbox.list()
+  async *rejected(): AsyncGenerator<Rejection, void> {
+    this.#requireOpen()
+    yield* this.#inbox.list()
   }
 
   async explain(id: string): Promise<Explanation> {

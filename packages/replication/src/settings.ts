@@ -1,12 +1,12 @@
 import type { Replica, ReplicationSettings } from '@mynah/core/replica'
 import type { KnownMirrors } from './known-mirrors.js'
-import { mirrorAddress } from './mirror-address.js'
+import { bearerToken, mirrorAddress } from './mirror-address.js'
 import type { ReplicateOptions } from './replication.js'
 import { checkPrefixes } from './scope.js'
 
 /**
  * What is remembered, with what is given now.
- * @throws TypeError when a mirror's address is none; RangeError when the scope's prefixes are too many or too long
+ * @throws TypeError when a mirror's address or token is none; RangeError when the scope's prefixes are too many or too long
  */
 export function settingsWith(
   remembered: ReplicationSettings,
@@ -16,7 +16,11 @@ export function settingsWith(
   for (const given of options.mirrors ?? []) {
     const { url, token } = typeof given === 'string' ? { url: given, token: undefined } : given
     const address = mirrorAddress(url)
-    mirrors.set(address, { ...mirrors.get(address), url: address, ...(token === undefined ? {} : { token }) })
+    mirrors.set(address, {
+      ...mirrors.get(address),
+      url: address,
+      ...(token === undefined ? {} : { token: bearerToken(token) }),
+    })
   }
   const scope = options.scope?.prefixes ?? remembered.scope
   const hold = options.hold ?? remembered.hold

@@ -42,7 +42,8 @@ export function replicationStatus(sources: StatusSources): ReplicationStatus {
   return {
     state: resumesAt !== undefined && scheduler.sessions.length > 0 ? 'paused' : stateOf(scheduler),
     mirror: used,
-    ahead: shown?.ahead ?? 0,
+    // Without a mirror nobody has any of it.
+    ahead: shown?.ahead ?? sources.backlog.ahead(0, sources.replica.position().seq),
     behind: shown?.behind ?? 0,
     owed: (scheduler.session?.mirror ?? scheduler.mirrors.find((mirror) => mirror.owed !== undefined))?.owed,
     bytesUp,
