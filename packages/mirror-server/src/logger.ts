@@ -26,9 +26,9 @@ export function readableLine(line: string): string {
 }
 
 /** Writes to standard output: JSON lines, or readable ones for a terminal. */
-export function createLogger(): Logger {
+export function createLogger(level: string): Logger {
   const out = pino.destination({ fd: 1, sync: true })
   return process.stdout.isTTY
-    ? pino({ base: null }, { write: (line) => void out.write(readableLine(line)) })
-    : pino({ base: null }, out)
+    ? pino({ base: null, level }, { write: (line) => void out.write(readableLine(line)) })
+    : pino({ base: null, level }, out)
 }

@@ -4,30 +4,11 @@ import { resolve } from 'node:path'
 import { MynahError } from '@mynah/core'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import type { Settings } from './config/settings.js'
+import { StartError } from './config/start-error.js'
 import type { Databases } from './databases.js'
 import { createServer } from './server.js'
 import { TokenStore } from './tokens/token-store.js'
-
-export interface ServeOptions {
-  /** Folder of the databases. */
-  readonly data: string
-  /** 0 for any that is free. */
-  readonly port: number
-  readonly host: string
-  /** Databases to make where they are not there yet. */
-  readonly create: readonly string[]
-  readonly token: string | undefined
-  /** Mirrors to be one of, each with the token of `mirrorOfToken`. */
-  readonly mirrorOf: readonly string[]
-  readonly mirrorOfToken: string | undefined
-  /** Mirrors that peers are told of; undefined: those of `mirrorOf`. */
-  readonly advertise: readonly string[] | undefined
-}
-
-/** A reason not to start that the user can do something about; its message is all that needs to be said. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-}
 
 /** Whether only this machine can reach the address. */
 export function isLoopback(host: string): boolean {
@@ -39,15 +20,17 @@ export function isLoopback(host: string): boolean {
  * Runs a mirror until a signal stops it: the first one gracefully, the second at once.
  * @throws StartError
  */
-export async function serve(options: ServeOptions, logger: Logger): Promise<void> {
-  const data = resolve(options.data)
+export async function serve(settings: Settings, logger: Logger): Promise<void> {
+  if (settings.data === undefined)
+    throw new StartError('Say where the databases are to be: --data, or MYNAH_DATA.')
+  const data = resolve(settings.data)
   await makeFolder(data)
-  await requireGuard(data, options)
-  const { server, databases } = await create(data, options, logger)
+  await requireGuard(data, settings)
+  const { server, databases } = await create(data, settings, logger)
   stopOnSignals(server, logger)
   try {
-    const names = await openAll(databases, options)
-    const address = await listen(server, options)
+    const names = await openAll(databases, settings)
+    const address = await listen(server, settings)
     const list = names.length === 0 ? 'no databases yet' : names.join(', ')
     logger.info(`mirror ready at ${address}, data in ${data}: ${list}`)
   } catch (error) {
@@ -56,25 +39,39 @@ export async function serve(options: ServeOptions, logger: Logger): Promise<void
   }
 }
 
-/** Nobody but this machine reaches a mirror that no token guards. */
-async function requireGuard(data: string, { token, host }: ServeOptions): Promise<void> {
-  if (token !== undefined || isLoopback(host)) return
+/** A shorter secret could be guessed by whoever reaches the mirror. */
+const SECRET_CHARACTERS = 16
+
+/** Nobody but this machine reaches a mirror that no token guards, or a weak one. @throws StartError */
+export async function requireGuard(
+  data: string,
+  { token, host }: Pick<Settings, 'token' | 'host'>,
+): Promise<void> {
+  if (isLoopback(host)) return
+  if (token !== undefined && token.length < SECRET_CHARACTERS) {
+    throw new StartError(
+      `MYNAH_TOKEN has ${token.length} characters: too few to listen on ${host}. Take ${SECRET_CHARACTERS} or more random ones.`,
+    )
+  }
+  if (token !== undefined) return
   const ids = await new TokenStore(data).ids()
   if (ids !== undefined && ids.length > 0) return
   throw new StartError(
-    `Without a token everybody who reaches ${host} could read and write. Set MYNAH_TOKEN, or listen on 127.0.0.1.`,
+    `Without a token everybody who reaches ${host} could read and write. Set MYNAH_TOKEN, make a token (mynah token create), or listen on 127.0.0.1.`,
   )
 }
 
-async function create(data: string, options: ServeOptions, logger: Logger): ReturnType<typeof createServer> {
-  const { token, mirrorOf, mirrorOfToken, advertise } = options
+async function create(data: string, settings: Settings, logger: Logger): ReturnType<typeof createServer> {
+  const { token, mirrorOf, mirrorToken = token, advertise, logLevel, accessLog } = settings
   try {
     return await createServer({
       data,
-      logger: logger.child({}, { level: 'warn' }),
+      // Of what is as it should be, this file tells.
+      logger: logLevel === 'info' ? logger.child({}, { level: 'warn' }) : logger,
+      ...(accessLog && { accessLog: logger }),
       mirrorOf: mirrorOf.map((url) => ({
         url,
-        ...(mirrorOfToken !== undefined && { token: mirrorOfToken }),
+        ...(mirrorToken !== undefined && { token: mirrorToken }),
       })),
       ...(token !== undefined && { token }),
       ...(advertise !== undefined && { advertise }),
@@ -95,10 +92,10 @@ async function makeFolder(data: string): Promise<void> {
 }
 
 /** Opens every database now, so that what is wrong shows at the start; gives what to say of each. */
-async function openAll(databases: Databases, options: ServeOptions): Promise<string[]> {
-  for (const name of options.create) {
+async function openAll(databases: Databases, settings: Settings): Promise<string[]> {
+  for (const name of settings.create) {
     await databases.create(name).catch((error: unknown) => {
-      throw startError(name, error, options)
+      throw startError(name, error, databases.folder)
     })
   }
   const lines: string[] = []
@@ -108,18 +105,18 @@ async function openAll(databases: Databases, options: ServeOptions): Promise<str
       lines.push(`${name} (${(await database.count()).toLocaleString('en')} documents)`)
     } catch (error) {
       if (!(error instanceof MynahError)) throw error
-      if (error.code === 'MYNAH_LOCKED') throw startError(name, error, options)
+      if (error.code === 'MYNAH_LOCKED') throw startError(name, error, databases.folder)
       if (error.code !== 'MYNAH_DATABASE_UNKNOWN') lines.push(`${name} (does not open: ${error.code})`)
     }
   }
   return lines
 }
 
-function startError(name: string, error: unknown, options: ServeOptions): unknown {
+function startError(name: string, error: unknown, data: string): unknown {
   if (!(error instanceof MynahError)) return error
   if (error.code === 'MYNAH_LOCKED') {
     return new StartError(
-      `${resolve(options.data)} is in use: another process has the database ${name} open. Stop it, or choose another --data.`,
+      `${data} is in use: another process has the database ${name} open. Stop it, or choose another --data.`,
     )
   }
   return new StartError(
@@ -127,7 +124,7 @@ function startError(name: string, error: unknown, options: ServeOptions): unknow
   )
 }
 
-async function listen(server: FastifyInstance, { port, host }: ServeOptions): Promise<string> {
+async function listen(server: FastifyInstance, { port, host }: Settings): Promise<string> {
   try {
     return await server.listen({ port, host })
   } catch (error) {

@@ -9,6 +9,8 @@ import { type MirrorOptions, type MirrorParts, partsOf, serveMirror } from './mi
 export interface MirrorServerOptions extends MirrorOptions {
   /** Where failures and events go; documents and tokens never do. Default: nowhere. */
   readonly logger?: FastifyBaseLogger
+  /** Where a line for each request goes: its route and database, never its id. Default: nowhere. */
+  readonly accessLog?: Pick<FastifyBaseLogger, 'info'>
 }
 
 /**
@@ -23,7 +25,7 @@ export async function createMirror(options: MirrorServerOptions): Promise<Fastif
 export async function createServer(
   options: MirrorServerOptions,
 ): Promise<MirrorParts & { readonly server: FastifyInstance }> {
-  const { logger, ...mirrorOptions } = options
+  const { logger, accessLog, ...mirrorOptions } = options
   const server = fastify({
     ...(logger === undefined ? {} : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -46,10 +48,31 @@ export async function createServer(
   server.setNotFoundHandler(refuseRoute)
   server.removeAllContentTypeParsers()
   boundStop(server, options)
+  if (accessLog !== undefined) logRequests(server, accessLog)
   const parts = partsOf(mirrorOptions, server.log)
   await server.register((scope) => serveMirror(scope, mirrorOptions, parts))
   await server.ready()
   return { server, ...parts }
+}
+
+/** By routes and not by paths: in these are ids, and what people put into queries. */
+function logRequests(server: FastifyInstance, log: Pick<FastifyBaseLogger, 'info'>): void {
+  server.addHook(
+    'onResponse',
+    async ({ method, routeOptions, params, grant, ip }, { statusCode, elapsedTime }) => {
+      const { db: database } = (params ?? {}) as { readonly db?: string }
+      const ms = Math.round(elapsedTime)
+      log.info({
+        method,
+        route: routeOptions.url,
+        database,
+        status: statusCode,
+        ms,
+        token: grant?.id,
+        address: ip,
+      })
+    },
+  )
 }
 
 /** Cuts what has not finished some time after a stop began. */

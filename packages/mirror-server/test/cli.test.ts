@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { open } from '@mynah/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { readableLine } from '../src/logger.js'
-import { isLoopback } from '../src/serve.js'
+import { isLoopback, requireGuard } from '../src/serve.js'
+import { TokenStore } from '../src/tokens/token-store.js'
 import { version } from '../src/version.js'
 import { finish, ready, run } from './child.js'
 import { push, startPeer, temporaryFolder } from './fixture.js'
@@ -67,25 +68,39 @@ test('a folder that another process has open is named', async () => {
   expect(said).toMatch(new RegExp(`^mynah: ${data} is in use: another process has the database a open`))
 })
 
-test('it does not listen to others without a token', async () => {
+test('it does not listen to others without a token, or with one that could be guessed', async () => {
   const data = await temporaryFolder()
   const refused = await finish(run(['serve', '--data', data, '--port', '0', '--host', '0.0.0.0']))
   expect(refused.code).toBe(1)
   expect(refused.said).toContain('Set MYNAH_TOKEN')
-  const child = run(['serve', '--data', data, '--port', '0', '--host', '0.0.0.0', '--create', 'a'], {
-    MYNAH_TOKEN: 's',
-  })
-  const { origin } = await ready(child)
-  const { port } = new URL(origin)
-  expect((await fetch(`http://127.0.0.1:${port}/v1/a`)).status).toBe(401)
+  const short = { MYNAH_TOKEN: 'fifteen-letters' }
+  const weak = await finish(run(['serve', '--data', data, '--port', '0', '--host', '0.0.0.0'], short))
+  expect([weak.code, weak.said]).toEqual([1, expect.stringMatching(/has 15 characters: too few/)])
+
+  const everywhere = { host: '0.0.0.0', token: undefined }
+  await requireGuard(data, { ...everywhere, token: 'sixteen-letters-' })
+  const store = new TokenStore(data)
+  const { id } = await store.create(
+    { databases: ['*'], can: ['read'], prefixes: [], goodForMs: undefined },
+    0,
+  )
+  await requireGuard(data, everywhere)
+  await store.revoke(id)
+  await expect(requireGuard(data, everywhere)).rejects.toThrow(/Set MYNAH_TOKEN/)
+})
+
+test('the secret of the environment opens it', async () => {
+  const args = ['serve', '--data', await temporaryFolder(), '--port', '0', '--create', 'a']
+  const { origin } = await ready(run(args, { MYNAH_TOKEN: 's' }))
+  expect((await fetch(`${origin}/v1/a`)).status).toBe(401)
   const headers = { authorization: 'Bearer s' }
-  expect((await fetch(`http://127.0.0.1:${port}/v1/a`, { headers })).status).toBe(200)
+  expect((await fetch(`${origin}/v1/a`, { headers })).status).toBe(200)
 })
 
 test('mistakes on the command line are explained', async () => {
   const data = await temporaryFolder()
   for (const [args, pattern] of [
-    [['serve'], /required option '--data <dir>'/],
+    [['serve'], /^mynah: Say where the databases are to be: --data/],
     [['serve', '--data', data, '--port', '70000'], /from 0 \(any free port\) to 65535/],
     [['serve', '--data', fileURLToPath(import.meta.url)], /^mynah: .*cli\.test\.ts cannot be the folder/],
     [['serve', '--data', data, '--create', 'Sensors'], /^mynah: The database "Sensors" could not be made/],
