@@ -21,7 +21,7 @@ const byStatus: Readonly<Record<number, FailureCode>> = {
 }
 
 /** As `failureOf` tells it, but for what fastify and Node found wrong with a request. */
-function httpFailureOf(error: unknown): Failure {
+export function httpFailureOf(error: unknown): Failure {
   const status = error instanceof Error ? (error as Partial<FastifyError>).statusCode : undefined
   if (!(error instanceof MynahError) && status !== undefined && status >= 400 && status < 500) {
     return { status, code: byStatus[status] ?? 'MYNAH_REQUEST_INVALID', message: (error as Error).message }

@@ -1,5 +1,11 @@
 import type { Env, Timer } from '@mynah/core'
-import { httpTransport, type Replication, replicate, type Transport } from '@mynah/replication'
+import {
+  httpTransport,
+  type MirrorStatus,
+  type Replication,
+  replicate,
+  type Transport,
+} from '@mynah/replication'
 import { isDatabaseName, mediaTypes, routes, wireLimits } from '@mynah/replication/protocol'
 import type { Databases } from './databases.js'
 
@@ -55,6 +61,16 @@ export class Follower {
     // Its replication ended with it: where another mirror has it still, it is made and followed anew.
     this.#options.databases.onDropped((name) => this.#replications.delete(name))
     this.#look()
+  }
+
+  /** How it stands with each mirror of each database that is followed, by the database's name. */
+  async statuses(): Promise<ReadonlyMap<string, readonly MirrorStatus[]>> {
+    const statuses = new Map<string, readonly MirrorStatus[]>()
+    const begun = await Promise.allSettled(
+      [...this.#replications].map(async ([name, one]) => [name, (await one).mirrors()] as const),
+    )
+    for (const one of begun) if (one.status === 'fulfilled') statuses.set(...one.value)
+    return statuses
   }
 
   /** Resolves when nothing is asked any more; the replications end with their databases. */

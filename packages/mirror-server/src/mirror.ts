@@ -22,6 +22,7 @@ import { inspectionRoutes } from './routes/inspection.js'
 import { keyRoutes } from './routes/keys.js'
 import { liveRoutes } from './routes/live.js'
 import { maintenanceRoutes } from './routes/maintenance.js'
+import { countRequests } from './routes/metrics.js'
 import { answeredRoutes } from './routes/protocol.js'
 import type { RouteOptions } from './routes/scope.js'
 import { type GivenToken, TokenBook } from './tokens/token-book.js'
@@ -105,10 +106,12 @@ export async function serveMirror(
   guard(fastify, tokens)
   fastify.addHook('onReady', () => tokens.start())
   fastify.addHook('preClose', () => tokens.stop())
-  follow(fastify, databases, options)
+  const follower = follow(fastify, databases, options)
+  const metricsRoutes = countRequests(fastify, { ...shared, folder: databases.folder, follower })
   await describeRoutes(fastify)
   await referenceRoutes(fastify)
   await fastify.register(healthRoutes, { databases })
+  await fastify.register(metricsRoutes)
   await fastify.register(keyRoutes, shared)
   await fastify.register(
     async (scope) => {
@@ -131,8 +134,8 @@ function follow(
   fastify: FastifyInstance,
   databases: Databases,
   { mirrorOf: mirrors = [], env = nodeEnv }: MirrorOptions,
-): void {
-  if (mirrors.length === 0) return
+): Follower | undefined {
+  if (mirrors.length === 0) return undefined
   const follower = new Follower({
     mirrors,
     databases,
@@ -141,6 +144,7 @@ function follow(
   })
   fastify.addHook('onReady', async () => follower.start())
   fastify.addHook('preClose', () => follower.stop())
+  return follower
 }
 
 /** Ends live streams and refuses new requests when the server begins to close; closes the databases when it has. */

@@ -13,6 +13,12 @@ export interface LogStats {
   readonly segments: number
   readonly shards: number
   readonly lostRecords: number
+  /** Groups that were appended since the database was opened, and how long that took together, with their fsyncs, milliseconds. */
+  readonly commits: number
+  readonly commitMs: number
+  /** Batches of shards that were sealed since, and how long that took together, milliseconds. */
+  readonly seals: number
+  readonly sealMs: number
   /** Of decoded shards in RAM. */
   readonly cacheBytes: number
   readonly cacheHits: number

@@ -19,6 +19,7 @@ import { Sealer } from './sealer.js'
 import { SegmentWriter } from './segment-writer.js'
 import { ShardTaker, type TakenShard } from './shard-taker.js'
 import type { SpanTable } from './span-table.js'
+import { Stopwatch } from './stopwatch.js'
 import { type CheckOptions, verifyLog } from './verify.js'
 
 export type { LogOptions } from './log-options.js'
@@ -49,6 +50,7 @@ class StoredLog implements Log {
   readonly #hot: HotWriter
   readonly #segments: SegmentWriter
   readonly #sealer: Sealer
+  readonly #appends: Stopwatch
   readonly #taker: ShardTaker
   readonly compactor: Compactor
   /** Of the segments as they were opened. */
@@ -79,6 +81,7 @@ class StoredLog implements Log {
       onError,
     })
     this.#segments = new SegmentWriter({ storage, env, manifest, numbers, ...recovered.openSegments })
+    this.#appends = new Stopwatch(env)
     this.#sealer = new Sealer({
       storage,
       env,
@@ -121,10 +124,11 @@ class StoredLog implements Log {
       await this.#sealer.relieve()
       this.#requireOpen()
     }
-    const firstSeq = await this.#hot.append((seq) => encodeGroupOf(records, seq), {
+    const appended = this.#hot.append((seq) => encodeGroupOf(records, seq), {
       sync: options.sync,
       take: (seq, payload) => this.#tail.add(seq, records, recordsBytes(records), payload),
     })
+    const firstSeq = await this.#appends.time(appended)
     this.#sealer.wake()
     return firstSeq
   }
@@ -232,6 +236,10 @@ class StoredLog implements Log {
       segments: this.#options.manifest.data.segments.length,
       shards: this.#table.size,
       lostRecords: this.#lost.count,
+      commits: this.#appends.count,
+      commitMs: this.#appends.ms,
+      seals: this.#sealer.seals.count,
+      sealMs: this.#sealer.seals.ms,
       ...this.#reader.cacheStats(),
     }
   }

@@ -10,6 +10,7 @@ import { type FramedShard, type SegmentWriter, SHARDS_PER_SYNC } from './segment
 import { Serial } from './serial.js'
 import { encodeShard, readShardHeader } from './shard.js'
 import type { SpanTable } from './span-table.js'
+import { Stopwatch } from './stopwatch.js'
 
 /** Encoders at once under backlog: each takes a thread of the pool of four that the disk needs too. */
 const ENCODERS = 2
@@ -38,6 +39,8 @@ export interface SealerOptions {
  */
 export class Sealer {
   readonly #options: SealerOptions
+  /** Batches that were encoded and written. */
+  readonly seals: Stopwatch
   readonly #batches = new Serial()
   #running: Promise<void> | undefined
   #retry: Timer | undefined
@@ -48,6 +51,7 @@ export class Sealer {
 
   constructor(options: SealerOptions) {
     this.#options = options
+    this.seals = new Stopwatch(options.env)
   }
 
   /** Has enough sealed when it is time; to be called after each append. */
@@ -184,8 +188,8 @@ export class Sealer {
     const runs = this.#plan(force, backlog ? SHARDS_PER_SYNC : 1)
     const last = runs.at(-1)
     if (last === undefined) return false
-    const placed = await segments.write(await this.#encode(runs, backlog))
-    for (const shard of placed) table.add(shard)
+    const written = this.#encode(runs, backlog).then((framed) => segments.write(framed))
+    for (const shard of await this.seals.time(written)) table.add(shard)
     tail.drop(last.lastSeq)
     this.#retryMs = RETRY_MS
     await this.#release()

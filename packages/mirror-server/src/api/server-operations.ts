@@ -163,6 +163,12 @@ export const serverOperations: Readonly<Record<string, Operation>> = {
     summary: 'Whether all databases open and the disk has room',
     answers: { 200: { description: 'They do, and it has.', content: { [mediaTypes.json]: shapes.ok } } },
   },
+  [`GET ${routes.metrics}`]: {
+    tag: 'operations',
+    summary: 'Figures for Prometheus',
+    description: 'Of the process, and of the databases that the token reaches whole.',
+    answers: { 200: { description: 'In its text format.', content: { 'text/plain': { type: 'string' } } } },
+  },
   [`GET ${routes.openapi}`]: {
     tag: 'operations',
     summary: 'This description',
