@@ -15,6 +15,7 @@ export type {
   FeedPage,
   HeldAnswer,
   HeldUnder,
+  IdPrefixes,
   IdPrint,
   IdRange,
   LeafRef,
@@ -35,6 +36,7 @@ export { deepFreeze } from './document/freeze.js'
 export { uuidSource } from './document/uuid.js'
 export { acceptDocument, acceptId, acceptRev, acceptTarget, acceptUnder } from './document/validate.js'
 
+export { boundsWithin, shortest } from './index/prefixes.js'
 export { type Bounds, boundsOf } from './index/range.js'
 
 export type { LogRecord } from './log/record.js'

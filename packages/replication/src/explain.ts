@@ -15,7 +15,7 @@ export async function explain(
   for (const mirror of scheduler.mirrors) mirrors.push(await wordOf(mirror, id, replica))
   const covered =
     mirrors.length === 0 ||
-    (inScope(scope, id) && scheduler.mirrors.some(({ progress }) => progress?.covered === true))
+    (inScope(scope, id) && scheduler.mirrors.some(({ progress }) => progress?.covers(id) === true))
   const facts = {
     id,
     covered,

@@ -15,6 +15,7 @@ import { linkedSignal } from './linked-signal.js'
 import { LiveLines } from './live-lines.js'
 import { databaseOf } from './mirror-address.js'
 import { type Call, MirrorCalls, type MirrorCallsOptions, priorities } from './mirror-calls.js'
+import type { Prefixes } from './part.js'
 import {
   type DatabaseInfo,
   decodeHeld,
@@ -227,10 +228,7 @@ export class MirrorClient {
    * for each sign of life in between. Without end, but for a failure or the signal, which is also the way to leave it
    * while it waits.
    */
-  async *live(
-    prefixes: readonly string[] | undefined,
-    followed: AbortSignal,
-  ): AsyncGenerator<Position | undefined, never> {
+  async *live(prefixes: Prefixes, followed: AbortSignal): AsyncGenerator<Position | undefined, never> {
     const { signal, release } = linkedSignal(followed)
     try {
       return yield* this.#live(prefixes, signal)
@@ -239,10 +237,7 @@ export class MirrorClient {
     }
   }
 
-  async *#live(
-    prefixes: readonly string[] | undefined,
-    signal: AbortSignal,
-  ): AsyncGenerator<Position | undefined, never> {
+  async *#live(prefixes: Prefixes, signal: AbortSignal): AsyncGenerator<Position | undefined, never> {
     const query = new URLSearchParams(prefixes?.length === 0 ? { none: '1' } : {})
     for (const prefix of prefixes ?? []) query.append('prefix', prefix)
     const path = `${subpaths.live}${query.size > 0 ? `?${query}` : ''}`

@@ -1,7 +1,8 @@
-import type { MergeReport, Parked, Position, Replica } from '@mynah/core/replica'
+import type { IdPrefixes, MergeReport, Parked, Position, Replica } from '@mynah/core/replica'
 import { Backlog } from './backlog.js'
+import { addedPart, common, isSamePart, isWithin, type Prefixes, partOf } from './part.js'
 import type { PushAnswer } from './protocol/messages.js'
-import { pullKey, type Scope } from './scope.js'
+import { inScope, pullKey, type Scope } from './scope.js'
 import { Track } from './track.js'
 
 /** Places up to which both sides know the same. */
@@ -15,19 +16,25 @@ interface ReconciledPlaces {
  * How far replication with one mirror's database has come, and what it refused.
  *
  * The first pull keeps its checkpoint under a key of its own and takes the proper one only at its end, so that a pull
- * checkpoint under the proper key says: the index has been complete once.
+ * checkpoint under the proper key says: of the part of the ids that is told with it the index has been complete once.
+ *
+ * Where the scope became another, what both have in common goes on from that checkpoint, and what was added is learnt
+ * beside it, under the key of the first pull. At the end both are one, with the older of the two sources. A checkpoint of
+ * a part that nobody follows any more stays true: up to its source all was learnt. So a scope that comes back goes on
+ * from there.
  */
 export class Progress {
   readonly databaseId: string
   readonly push: Track
   readonly #replica: Replica
-  /** Whether pulls cover all that the mirror has. */
-  readonly #whole: boolean
   readonly #complete: Track
   readonly #first: Track
   #parked: readonly Parked[]
   #pull: Track
-  #covered: boolean
+  /** What the index covers by what this mirror told. */
+  #covered: { readonly prefixes: Prefixes } | undefined
+  #wanted: Prefixes
+  #adds = false
   #skippedSeq = 0
   #pushedAllSeq = 0
   /** What pulls took from this mirror since the replication began, and push has not passed. */
@@ -36,19 +43,19 @@ export class Progress {
   private constructor(
     replica: Replica,
     databaseId: string,
-    whole: boolean,
     tracks: { readonly push: Track; readonly complete: Track; readonly first: Track },
     parked: readonly Parked[],
   ) {
     this.#replica = replica
-    this.#whole = whole
     this.databaseId = databaseId
     this.push = tracks.push
     this.#complete = tracks.complete
     this.#first = tracks.first
     this.#parked = parked
-    this.#covered = tracks.complete.current !== undefined
-    this.#pull = this.#covered ? tracks.complete : tracks.first
+    const isComplete = tracks.complete.current !== undefined
+    this.#covered = isComplete ? { prefixes: tracks.complete.part.prefixes } : undefined
+    this.#wanted = this.#covered?.prefixes
+    this.#pull = isComplete ? tracks.complete : tracks.first
   }
 
   static async load(replica: Replica, databaseId: string, scope: Scope): Promise<Progress> {
@@ -59,7 +66,37 @@ export class Progress {
       Track.load(replica, `${key} first`, 'pull'),
       replica.parked(databaseId),
     ])
-    return new Progress(replica, databaseId, scope.prefixes === undefined, { push, complete, first }, parked)
+    return new Progress(replica, databaseId, { push, complete, first }, parked)
+  }
+
+  /** Says what ids are to be covered: to be called before anything is pulled, with checkpoints that hold. */
+  async want(prefixes: Prefixes): Promise<void> {
+    this.#wanted = prefixes
+    this.#adds = false
+    const first = this.#first
+    const known = this.#complete.current && { prefixes: this.#complete.part.prefixes }
+    const kept = known && common(known.prefixes, prefixes)
+    if (known === undefined || kept?.length === 0) {
+      this.#complete.forget()
+      this.#covered = known === undefined ? this.#covered : undefined
+      this.#pull = first
+      return this.#begin(first, partOf(prefixes))
+    }
+    this.#pull = this.#complete
+    this.#covered = { prefixes: kept }
+    if (!isSamePart(this.#complete.part, partOf(kept))) {
+      this.#complete.about(partOf(kept))
+      await this.#complete.store()
+    }
+    this.#adds = !isWithin(prefixes, kept)
+    if (this.#adds) this.#begin(first, addedPart(prefixes, kept ?? []))
+  }
+
+  /** Goes on with this part where the track is about it, else from the start. */
+  #begin(track: Track, part: IdPrefixes): void {
+    if (track.current !== undefined && isSamePart(track.part, part)) return
+    track.forget()
+    track.about(part)
   }
 
   /**
@@ -99,9 +136,19 @@ export class Progress {
     return this.#pull
   }
 
+  /** What is learnt beside, as it was added to the scope. */
+  get added(): Track | undefined {
+    return this.#adds ? this.#first : undefined
+  }
+
   /** Whether a pull has once reached the mirror's head. */
   get covered(): boolean {
-    return this.#covered
+    return this.#covered !== undefined
+  }
+
+  /** The same, of a part of the ids that has this one. */
+  covers(id: string): boolean {
+    return this.#covered !== undefined && inScope(this.#covered, id)
   }
 
   /** What the mirror refused. */
@@ -111,30 +158,36 @@ export class Progress {
 
   /** The positions that the mirror's history must hold for the checkpoints to be worth anything. */
   positions(): readonly Position[] {
-    const pull = this.#pull.current
-    return [this.push.current?.target, pull?.source, pull?.walk?.until].filter(
-      (position) => position !== undefined,
-    )
+    return this.#claims().map(({ position }) => position)
+  }
+
+  /** The same, with what is to be given up where one does not hold. */
+  #claims(): readonly { readonly position: Position; readonly giveUp: () => void }[] {
+    const claims: { position: Position; giveUp: () => void }[] = []
+    const claim = (position: Position | undefined, giveUp: () => void) => {
+      if (position !== undefined) claims.push({ position, giveUp })
+    }
+    claim(this.push.current?.target, () => {
+      this.push.forget()
+      this.#skippedSeq = 0
+      this.#pushedAllSeq = 0
+    })
+    for (const track of [this.#complete, this.#first]) {
+      claim(track.current?.walk?.until, () => track.restart())
+      claim(track.current?.source, () => {
+        track.forget()
+        this.#pulled = new Backlog()
+        if (track === this.#complete) this.#pull = this.#first
+      })
+    }
+    return claims
   }
 
   /** Gives up the checkpoints that do not hold, told in the order of `positions()`; true when there were any. */
   forget(holds: readonly boolean[]): boolean {
-    const answers = [...holds]
-    const push = this.push.current !== undefined && answers.shift() === false
-    const pull = this.#pull.current !== undefined && answers.shift() === false
-    const walk = this.#pull.current?.walk !== undefined && answers.shift() === false
-    if (push) {
-      this.push.forget()
-      this.#skippedSeq = 0
-      this.#pushedAllSeq = 0
-    }
-    if (pull) {
-      this.#pull.forget()
-      this.#pulled = new Backlog()
-    }
-    if (pull) this.#pull = this.#first
-    else if (walk) this.#pull.restart()
-    return push || pull || walk
+    const lost = this.#claims().filter((_, index) => holds[index] === false)
+    for (const { giveUp } of lost) giveUp()
+    return lost.length > 0
   }
 
   /** A pull took this from the mirror; its checkpoint, which says that the mirror has it, has moved past it. */
@@ -163,10 +216,25 @@ export class Progress {
     const { current } = this.#pull
     if (this.#pull === this.#complete || current === undefined) return
     this.#complete.advance(current)
+    await this.#completeAll()
+    if (this.#wanted === undefined) await this.#replica.reconciled()
+  }
+
+  /** What was added is known too, up to the mirror's head: all goes on from the older source. */
+  async completeAdded(): Promise<void> {
+    const [known, added] = [this.#complete.current, this.#first.current]
+    if (known === undefined || added === undefined) return
+    const source = added.source.seq < known.source.seq ? added.source : known.source
+    this.#complete.advance({ source, target: this.#replica.position() })
+    await this.#completeAll()
+  }
+
+  async #completeAll(): Promise<void> {
+    this.#complete.about(partOf(this.#wanted))
     await this.#complete.store()
-    if (this.#whole) await this.#replica.reconciled()
     this.#pull = this.#complete
-    this.#covered = true
+    this.#covered = { prefixes: this.#wanted }
+    this.#adds = false
   }
 
   /**
@@ -181,6 +249,7 @@ export class Progress {
     const pulled = this.#pull.current?.source.seq ?? 0
     if (pulled <= there.seq) this.#pull.advance({ source: there, target: now })
     await this.#pull.store()
+    if (this.#adds) await this.#completeAll()
     await this.completePull()
   }
 
@@ -199,5 +268,6 @@ export class Progress {
   async flush(): Promise<void> {
     await this.push.flush()
     await this.#pull.flush()
+    await this.added?.flush()
   }
 }

@@ -4,7 +4,7 @@ import { MirrorAnswerError } from './errors.js'
 import type { MirrorClient } from './mirror-client.js'
 import type { Progress } from './progress.js'
 import type { PulledPage, PullQuery } from './pull-query.js'
-import type { Scope } from './scope.js'
+import type { Track } from './track.js'
 
 /** Before all that a history has. */
 const nowhere: Position = { incarnation: '0'.repeat(32), seq: 0 }
@@ -13,7 +13,8 @@ export interface PullOptions {
   readonly replica: Replica
   readonly client: MirrorClient
   readonly progress: Progress
-  readonly scope: Scope
+  /** Whether they are pulled too, rather than stubs. */
+  readonly bodies: boolean
   /** After each merge of a page: what it covers up to, what its merge came to, and the ids of documents that changed. */
   readonly onPulled: (position: Position, report: MergeReport | undefined, changed: readonly string[]) => void
   /** When the mirror's head has been reached. */
@@ -33,28 +34,39 @@ export class Pull {
     this.#options = options
   }
 
-  /** Pulls up to the mirror's head. */
+  /** Pulls up to the mirror's head. What was added to the scope is learnt after the rest, and then goes on with it. */
   async run(signal: AbortSignal): Promise<void> {
-    const { progress, client, onUpToDate } = this.#options
-    for (;;) {
-      const from = progress.pull.current
-      const page = await this.#page(from, signal)
-      if (!page.more) break
-      if (page.after === undefined && page.position.seq <= (from?.source.seq ?? 0)) {
-        throw new MirrorAnswerError(client.address, 200, 'there is more, but its position does not move')
-      }
+    const { progress, onUpToDate } = this.#options
+    await this.#follow(progress.pull, signal)
+    if (progress.added !== undefined) {
+      await this.#follow(progress.added, signal)
+      await progress.completeAdded()
+      await this.#follow(progress.pull, signal)
     }
     await progress.completePull()
     onUpToDate()
   }
 
-  async #page(from: Checkpoint | undefined, signal: AbortSignal): Promise<PulledPage> {
-    const { client, progress, scope, onRefused } = this.#options
+  async #follow(track: Track, signal: AbortSignal): Promise<void> {
+    const { client } = this.#options
+    for (;;) {
+      const from = track.current
+      const page = await this.#page(track, signal)
+      if (!page.more) break
+      if (page.after === undefined && page.position.seq <= (from?.source.seq ?? 0)) {
+        throw new MirrorAnswerError(client.address, 200, 'there is more, but its position does not move')
+      }
+    }
+  }
+
+  async #page(track: Track, signal: AbortSignal): Promise<PulledPage> {
+    const { client, progress, bodies, onRefused } = this.#options
+    const from = track.current
     const query: PullQuery = {
-      bodies: scope.bodies,
+      bodies,
       ...(from === undefined || from.source.seq === 0 ? {} : { since: from.source }),
       ...(from?.walk === undefined ? {} : { walk: from.walk }),
-      ...(scope.prefixes === undefined ? {} : { prefixes: scope.prefixes }),
+      ...track.part,
     }
     let page = await client.pull(query, signal)
     let report = await this.#merge(page, false)
@@ -66,10 +78,10 @@ export class Pull {
       report = await this.#merge(page, true)
       reports.push(report)
     }
-    this.#advance(from, page)
+    this.#advance(track, from, page)
     for (const merged of reports) if (merged !== undefined) progress.pulled(merged)
-    if (report === undefined) await progress.pull.storeWhenFar()
-    else await progress.pull.store()
+    if (report === undefined) await track.storeWhenFar()
+    else await track.store()
     for (const outcome of report?.outcomes ?? []) {
       if (outcome.result === 'refused') onRefused(outcome.error)
     }
@@ -78,16 +90,15 @@ export class Pull {
   }
 
   /** What a page of a part of the ids covers counts only at its end. */
-  #advance(from: Checkpoint | undefined, { position, after }: PulledPage): void {
-    const { replica, progress } = this.#options
-    const target = replica.position()
+  #advance(track: Track, from: Checkpoint | undefined, { position, after }: PulledPage): void {
+    const target = this.#options.replica.position()
     // A push that was answered meanwhile may have moved it further.
-    const covered = progress.pull.current?.source ?? nowhere
+    const covered = track.current?.source ?? nowhere
     const begun = from?.source ?? nowhere
     if (after === undefined) {
-      if (position.seq >= covered.seq) progress.pull.advance({ source: position, target })
+      if (position.seq >= covered.seq) track.advance({ source: position, target })
     } else if (begun.seq === covered.seq) {
-      progress.pull.advance({ source: begun, target, walk: { until: position, after } })
+      track.advance({ source: begun, target, walk: { until: position, after } })
     }
   }
 

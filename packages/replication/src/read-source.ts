@@ -24,7 +24,7 @@ export function readSource(
     databaseId: replica.id,
     onGivenUp: () => scheduler.gaveUp(),
     covers: (id) =>
-      inScope(scope(), id) && scheduler.mirrors.some(({ progress }) => progress?.covered === true),
+      inScope(scope(), id) && scheduler.mirrors.some(({ progress }) => progress?.covers(id) === true),
     asOf: () => upToDateAt(scheduler.mirrors),
   })
 }

@@ -1,4 +1,4 @@
-import { type Bounds, boundsOf, compareUtf8, type Position } from '@mynah/core/replica'
+import { type Bounds, boundsWithin, type Position } from '@mynah/core/replica'
 import { type Difference, Differences, rangeOf } from './differences.js'
 import { Exchange, type ExchangeOptions } from './exchange.js'
 import type { AskedRange, ToldRanges } from './protocol/ranges.js'
@@ -93,8 +93,5 @@ async function offerOutside(
 
 /** The ranges of ids that the scope covers, in order, none of them in another. */
 export function rangesOf({ prefixes }: Scope): readonly Bounds[] {
-  if (prefixes === undefined || prefixes.includes('')) return [boundsOf({})]
-  const ordered = [...new Set(prefixes)].sort(compareUtf8)
-  const outer = ordered.filter((prefix) => !ordered.some((one) => one !== prefix && prefix.startsWith(one)))
-  return outer.map((prefix) => boundsOf({ prefix }))
+  return boundsWithin(prefixes === undefined ? {} : { prefixes })
 }

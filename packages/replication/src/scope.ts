@@ -14,12 +14,16 @@ const PREFIXES_MAX = 100
 
 /** @throws RangeError when the prefixes are too many or too long to be asked for */
 export function checkPrefixes(prefixes: readonly string[]): void {
-  const characters = prefixes.reduce((sum, prefix) => sum + encodeURIComponent(prefix).length + 8, 0)
-  if (prefixes.length > PREFIXES_MAX || characters > QUERY_CHARACTERS_MAX) {
+  if (prefixes.length > PREFIXES_MAX || queryCharacters(prefixes) > QUERY_CHARACTERS_MAX) {
     throw new RangeError(
       `A scope has at most ${PREFIXES_MAX} prefixes, of ${QUERY_CHARACTERS_MAX} characters encoded`,
     )
   }
+}
+
+/** About how long they are in an address. */
+export function queryCharacters(prefixes: readonly string[]): number {
+  return prefixes.reduce((sum, prefix) => sum + encodeURIComponent(prefix).length + 9, 0)
 }
 
 /** As the settings and the mode have it now. */
@@ -45,7 +49,7 @@ export function onMode(
 }
 
 /** Whether the index covers the id. */
-export function inScope({ prefixes }: Scope, id: string): boolean {
+export function inScope({ prefixes }: Pick<Scope, 'prefixes'>, id: string): boolean {
   return prefixes?.some((prefix) => id.startsWith(prefix)) ?? true
 }
 
@@ -54,8 +58,7 @@ export function pushesOnly({ prefixes }: Scope): boolean {
   return prefixes?.length === 0
 }
 
-/** The key of the pull checkpoint with a database: another for each scope, so that a changed one starts anew. */
-export function pullKey(databaseId: string, { prefixes, bodies }: Scope): string {
-  const covered = prefixes === undefined ? '*' : JSON.stringify([...new Set(prefixes)].sort())
-  return `${databaseId} ${bodies ? 'all' : 'used'} ${covered}`
+/** The key of the pull checkpoint with a database. What ids it is about stands in it. */
+export function pullKey(databaseId: string, { bodies }: Pick<Scope, 'bodies'>): string {
+  return `${databaseId} ${bodies ? 'all' : 'used'}`
 }

@@ -4,7 +4,8 @@ import { conflictsAmong } from './conflicts.js'
 import type { Events } from './events.js'
 import type { Mirror } from './mirror.js'
 import type { Scheduler } from './scheduler.js'
-import type { Session, SessionObserver } from './session.js'
+import type { Session } from './session.js'
+import type { SessionObserver } from './session-observer.js'
 import type { Synced } from './synced.js'
 
 /** What is to hear of the work of sessions. */

@@ -1,5 +1,5 @@
-import type { Env, MynahError } from '@mynah/core'
-import type { MergeReport, Parked, Replica } from '@mynah/core/replica'
+import type { Env } from '@mynah/core'
+import type { Replica } from '@mynah/core/replica'
 import { deferred, unlessAborted } from './deferred.js'
 import { Demand } from './demand.js'
 import { MirrorAnswerError, MirrorUnreachableError, SameMirrorError } from './errors.js'
@@ -14,31 +14,12 @@ import { Push } from './push.js'
 import { compareWhileQuiet } from './quiet-comparison.js'
 import { reconcile } from './reconcile.js'
 import { pushesOnly, type Scope } from './scope.js'
+import type { SessionObserver } from './session-observer.js'
 import { beforeSilence } from './silence.js'
 import { sleep } from './sleep.js'
 
 /** Greetings until it is known which checkpoints hold: three where the database is another and its checkpoints are void. */
 const CONNECT_TURNS = 6
-
-/** What a session tells of its work. */
-export interface SessionObserver {
-  /** Something that a status shows has changed. */
-  onStatus(): void
-  /** Whether no other session is with this database: it is the mirror's, as far as it told. */
-  claim(databaseId: string): boolean
-  /** The checkpoints are checked; requests may be made. */
-  onConnected(): void
-  /** The push moved; `documents` were acknowledged. */
-  onPushed(documents: number): void
-  /** The pull moved. */
-  onPulled(report: MergeReport | undefined, changed: readonly string[]): void
-  /** Documents that the mirror refused. */
-  onRefused(refused: readonly Parked[]): void
-  /** A record of the mirror's that could not be taken. */
-  onUnfit(error: MynahError): void
-  /** Both sides have nothing new for each other, and know different things: another session finds out what. */
-  onMismatch(): void
-}
 
 export interface SessionOptions {
   readonly replica: Replica
@@ -85,10 +66,12 @@ export class Session {
   readonly #pulls = new Demand()
   readonly #over = new AbortController()
   readonly #live = deferred<void>()
+  #scope: Scope
   #push: Push | undefined
 
   constructor(options: SessionOptions) {
     this.#options = options
+    this.#scope = options.scope
   }
 
   get mirror(): Mirror {
@@ -110,7 +93,7 @@ export class Session {
 
   /** Pushes and pulls everything there is now. */
   async round(): Promise<void> {
-    const pulled = pushesOnly(this.#options.scope) ? undefined : this.#pulls.ask()
+    const pulled = pushesOnly(this.#scope) ? undefined : this.#pulls.ask()
     await Promise.all([this.#pushes.ask(), pulled])
   }
 
@@ -129,6 +112,9 @@ export class Session {
     else outer.addEventListener('abort', abort, { once: true })
     try {
       const { info, progress } = await this.#connect(signal)
+      // Without a scope it is what the token reaches.
+      this.#scope = { ...this.#scope, prefixes: this.#scope.prefixes ?? info.prefixes }
+      if (!pushesOnly(this.#scope)) await progress.want(this.#scope.prefixes)
       return await this.#exchange(info, progress, signal)
     } finally {
       outer.removeEventListener('abort', abort)
@@ -136,13 +122,14 @@ export class Session {
   }
 
   async #exchange(info: DatabaseInfo, progress: Progress, signal: AbortSignal): Promise<never> {
-    const { replica, observer, scope } = this.#options
+    const { replica, observer } = this.#options
+    const exchanged = { ...this.#options, scope: this.#scope, progress }
     const push = this.#pushOf(info, progress)
     this.#push = push
     this.#enter('catching-up')
     const stop = replica.onCommit(() => void this.#pushes.ask())
     const { position: there } = info
-    const reconciled = reconcile({ ...this.#options, progress, sender: push.sender, there }, signal)
+    const reconciled = reconcile({ ...exchanged, sender: push.sender, there }, signal)
     // A mirror of which nothing can be learnt may still take what is written here.
     const over = reconciled.catch(() => {})
     const offer = new Offer({ ...this.#options, info, push })
@@ -153,9 +140,9 @@ export class Session {
     const live = unlessAborted(this.#live.promise, signal)
     const tasks = [this.#serve(this.#pushes, pushes, signal)]
     tasks.push(live.then(() => offer.serve(() => this.#pushes.ask(), signal)))
-    if (!pushesOnly(scope)) {
+    if (!pushesOnly(this.#scope)) {
       tasks.push(this.#serve(this.#pulls, pulls, signal))
-      tasks.push(compareWhileQuiet({ ...this.#options, progress, busy: () => this.busy }, signal))
+      tasks.push(compareWhileQuiet({ ...exchanged, busy: () => this.busy }, signal))
     }
     tasks.push(this.#afterPush(this.#watch(push, progress, signal), signal))
     tasks.push(this.#catchUp(signal))
@@ -230,21 +217,22 @@ export class Session {
 
   /** Demands pulls as the mirror's positions come, or at intervals; ends with the stream, also where nothing is pulled. */
   async #watch(push: Push, progress: Progress, signal: AbortSignal): Promise<never> {
-    const { env, mirror, client, pollMs, scope } = this.#options
+    const { env, mirror, client, pollMs } = this.#options
+    const isPushOnly = pushesOnly(this.#scope)
     if (pollMs !== undefined) {
       for (;;) {
         await sleep(env, pollMs, signal)
-        await (pushesOnly(scope) ? push.verify(signal) : this.#pulls.ask())
+        await (isPushOnly ? push.verify(signal) : this.#pulls.ask())
       }
     }
-    const positions = client.live(scope.prefixes, signal)
+    const positions = client.live(this.#scope.prefixes, signal)
     for (;;) {
       const { value: position } = await beforeSilence(positions.next(), env, mirror.address)
       const { head } = mirror
       // By another name the history may be another: a pull finds out.
       const renamed = position !== undefined && position.incarnation !== head?.incarnation
       if (position !== undefined) mirror.tell(position)
-      if (pushesOnly(scope)) {
+      if (isPushOnly) {
         if (renamed || (position !== undefined && position.seq < head!.seq)) await push.verify(signal)
         continue
       }
@@ -273,11 +261,12 @@ export class Session {
 
   #pullOf(progress: Progress): Pull {
     const { replica, client, observer, mirror, scope } = this.#options
+    const { bodies } = scope
     return new Pull({
       replica,
       client,
       progress,
-      scope,
+      bodies,
       onPulled: (position, report, changed) => {
         if (changed.length > 0) mirror.backoff.succeed()
         mirror.tell(position)

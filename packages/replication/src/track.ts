@@ -1,4 +1,5 @@
-import type { Checkpoint, Parked, Position, Replica } from '@mynah/core/replica'
+import type { Checkpoint, IdPrefixes, Parked, Position, Replica } from '@mynah/core/replica'
+import { isAll } from './part.js'
 
 /** A checkpoint that only moved past what needed no exchange is stored after this many seqs: to lose it costs a scan. */
 const FAR_SEQS = 1_000
@@ -10,6 +11,7 @@ export class Track {
   readonly #direction: 'push' | 'pull'
   #stored: Position | undefined
   #current: Checkpoint | undefined
+  #part: IdPrefixes
 
   private constructor(
     replica: Replica,
@@ -22,11 +24,23 @@ export class Track {
     this.#direction = direction
     this.#stored = stored?.source
     this.#current = stored
+    this.#part = stored?.part ?? {}
   }
 
   /** As stored, where that still holds on this side. */
   static async load(replica: Replica, key: string, direction: 'push' | 'pull'): Promise<Track> {
     return new Track(replica, key, direction, await replica.checkpoint(key, direction))
+  }
+
+  /** The ids that it is about. */
+  get part(): IdPrefixes {
+    return this.#part
+  }
+
+  /** Makes it one of other ids, as far as it has come. What of the old ones is under way begins again. */
+  about(part: IdPrefixes): void {
+    this.#part = part
+    this.restart()
   }
 
   /** Undefined: from the start. */
@@ -54,7 +68,14 @@ export class Track {
   async store(parked?: readonly Parked[]): Promise<void> {
     const current = this.#current
     if (current === undefined) return
-    await this.#replica.setCheckpoint(this.key, this.#direction, current, parked)
+    const { source, target, walk } = current
+    const checkpoint = {
+      source,
+      target,
+      ...(walk && { walk }),
+      ...(isAll(this.#part) ? {} : { part: this.#part }),
+    }
+    await this.#replica.setCheckpoint(this.key, this.#direction, checkpoint, parked)
     this.#stored = current.source
   }
 

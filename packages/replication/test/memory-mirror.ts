@@ -24,7 +24,14 @@ import {
   positionText,
   wireLimits,
 } from '@mynah/replication/protocol'
-import { followed, liveLines, type ServedDatabases, serveRequest } from '@mynah/replication/serve'
+import {
+  followed,
+  IdPrefixes,
+  LimitedReplica,
+  liveLines,
+  type ServedDatabases,
+  serveRequest,
+} from '@mynah/replication/serve'
 import { ManualEnv } from './manual-env.js'
 
 /** A mirror's refusal, with a reason of the test's own. */
@@ -99,6 +106,8 @@ export class MemoryMirror implements Transport {
   requestBytes: number = wireLimits.requestBytes
   /** What the replica does in the place of its own. */
   plant: Partial<Replica> = {}
+  /** What the token reaches; undefined for all. */
+  reach: readonly string[] | undefined
   /** Raw bytes after which a page ends, where that is not as it is asked for. */
   pageBytes: number | undefined
   /** Addresses of other mirrors that it names. */
@@ -213,7 +222,12 @@ export class MemoryMirror implements Transport {
   }
 
   #databases(): ServedDatabases {
-    const opened = () => ({ name: 'sensors', database: this.database, replica: this.#planted() })
+    const opened = () => {
+      const [database, replica, prefixes] = [this.database, this.#planted(), this.reach]
+      if (prefixes === undefined) return { name: 'sensors', database, replica }
+      const limited = new LimitedReplica(replica, new IdPrefixes(prefixes))
+      return { name: 'sensors', database, replica: limited, prefixes }
+    }
     return {
       names: async () => ['sensors'],
       get: async (name) => {

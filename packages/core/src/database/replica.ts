@@ -1,10 +1,12 @@
 import type { Position } from '../changes/positions.js'
 import type { MynahError } from '../errors.js'
+import type { IdPrefixes } from '../index/prefixes.js'
 import type { IdRange } from '../index/range.js'
 import type { IdPrint, RangePart, RangeSum } from '../index/range-sums.js'
 import type { ReplicationSettings } from '../log/manifest-data.js'
 import type { LogRecord } from '../log/record.js'
 
+export type { IdPrefixes } from '../index/prefixes.js'
 export type { IdRange } from '../index/range.js'
 export type { IdPrint, RangePart, RangeSum } from '../index/range-sums.js'
 export type { ReplicationSettings } from '../log/manifest-data.js'
@@ -17,6 +19,8 @@ export interface Checkpoint {
   readonly target: Position
   /** A feed of a part of the ids, from `source` on, that is not at its end: what it will cover, and the last id taken. */
   readonly walk?: { readonly until: Position; readonly after: string }
+  /** The ids that it is about, where these are not all. */
+  readonly part?: IdPrefixes
 }
 
 /** One leaf, named. */
