@@ -61,8 +61,11 @@ export class Differences {
   /** Compares whole ranges, and counts what is in them; tells whether they are the same. */
   async begin(ranges: readonly Bounds[]): Promise<boolean> {
     const asked: OpenRange[] = []
-    for (const { from, to } of ranges) asked.push({ from, to, sum: await this.#own({ from, to }), depth: 0 })
-    for (const { sum } of asked) this.here += sum!.count
+    for (const range of ranges) {
+      const [sum] = await this.#own(range, [])
+      this.here += sum!.count
+      asked.push({ ...range, sum: sum!, depth: 0 })
+    }
     let differs = false
     for (let next = 0; next < asked.length; ) {
       const some = asked.slice(next, next + wireLimits.ranges)
@@ -95,9 +98,11 @@ export class Differences {
     if (told.kind === 'ids') return yield* this.#compareIds(asked, told.ids)
     if (asked.depth >= DEPTH_MAX)
       throw new MirrorAnswerError(this.#address, 200, 'parts of ranges without end')
+    const [, ...borders] = told.parts.map(({ from }) => from)
+    const sums = await this.#own(asked, borders)
     for (const [i, { from, count, print }] of told.parts.entries()) {
       const to = told.parts[i + 1]?.from ?? asked.to
-      const own = await this.#own({ from, to })
+      const own = sums[i]!
       if (own.count === count && isSame(own.print, print)) continue
       if (count === 0) yield* this.#compareIds({ from, to }, [])
       else this.#open.push({ from, to, depth: asked.depth + 1 })
@@ -126,9 +131,9 @@ export class Differences {
     }
   }
 
-  async #own(bounds: Bounds): Promise<WireSum> {
-    const { count, sum } = await this.#replica.sum(rangeOf(bounds))
-    return { count, print: wirePrint(sum) }
+  async #own(bounds: Bounds, borders: readonly string[]): Promise<readonly WireSum[]> {
+    const sums = await this.#replica.sums(rangeOf(bounds), borders)
+    return sums.map(({ count, sum }) => ({ count, print: wirePrint(sum) }))
   }
 }
 

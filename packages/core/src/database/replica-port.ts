@@ -105,6 +105,10 @@ export class ReplicaPort implements Replica {
     return this.#told((index) => index.sum(range))
   }
 
+  sums(range: IdRange, borders: readonly string[]): Promise<readonly RangeSum[]> {
+    return this.#told((index) => index.sums.sums(boundsOf(range), borders))
+  }
+
   parts(range: IdRange, most: number): Promise<readonly RangePart[]> {
     return this.#told((index) => index.sums.parts(boundsOf(range), most))
   }

@@ -194,6 +194,8 @@ export interface Replica {
    * which many ids came out of order.
    */
   sum(range: IdRange): Promise<RangeSum>
+  /** The same, as of one moment, for the parts of a range that begin at these borders, which lie in it and in order. */
+  sums(range: IdRange, borders: readonly string[]): Promise<readonly RangeSum[]>
   /**
    * The same for about `most` parts of a range, of about as many ids each, at least one. The borders are this replica's
    * own choice; all sums are of one moment.

@@ -13,7 +13,7 @@ import type { Compacted, DocumentIndexOptions, IndexCommit } from './index-commi
 import { entryKey } from './keys.js'
 import type { DerivedStore } from './level.js'
 import { type Mark, readMarks } from './marks.js'
-import { firstId, mergedConflicts, mergedScan } from './merged-scan.js'
+import { edgeId, mergedConflicts, mergedScan } from './merged-scan.js'
 import { readNote, writeNote } from './notes.js'
 import { Overlay } from './overlay.js'
 import { encodePage } from './page.js'
@@ -57,8 +57,8 @@ export class DocumentIndex {
     this.#overlay = Overlay.upon(root)
     this.#pages = pages
     this.dead = dead
-    const first = (bounds: Bounds) => firstId(this.#store, this.#overlays, bounds)
-    this.sums = new RangeSums(pages, (bounds, reverse) => this.#scan(bounds, reverse), first)
+    const edge = (bounds: Bounds, reverse?: boolean) => edgeId(this.#store, this.#overlays, bounds, reverse)
+    this.sums = new RangeSums(pages, (bounds, reverse) => this.#scan(bounds, reverse), edge)
     this.#tidy = new IdleTidy(options.env, this.sums, () => this.#version)
     this.#cache = new LRUCache({
       maxSize: Math.max(1, options.cacheBytes),

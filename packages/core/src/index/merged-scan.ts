@@ -38,21 +38,23 @@ export function mergedConflicts(
   return merge(store.iterator(conflictBounds) as unknown as Rows, newer, false, () => true)
 }
 
-/** The first id within the bounds, of the store and the overlays, as of the turn of this call. */
-export async function firstId(
+/** The first id within the bounds, or the last, of the store and the overlays, as of the turn of this call. */
+export async function edgeId(
   store: DerivedStore,
   overlays: readonly Overlay[],
   bounds: Bounds,
+  reverse = false,
 ): Promise<string | undefined> {
-  const ids = overlays.map((overlay) => overlay.first(bounds)).filter((id) => id !== undefined)
+  const ids = overlays.map((overlay) => overlay.edge(bounds, reverse)).filter((id) => id !== undefined)
   const { gte, lt } = keyBounds(bounds)
-  const rows = store.iterator({ gte, lt, limit: 1 }) as unknown as Rows
+  const rows = store.iterator({ gte, lt, reverse, limit: 1 }) as unknown as Rows
   try {
     for (const [key] of await rows.nextv(1)) ids.push(entryId(key))
   } finally {
     await rows.close()
   }
-  return ids.sort(compareUtf8)[0]
+  ids.sort(compareUtf8)
+  return ids.at(reverse ? -1 : 0)
 }
 
 /** Of the types of the store's iterator, those of `view` encodings. */

@@ -65,11 +65,12 @@ export class Overlay {
     return this.#sorted.slice(start, end)
   }
 
-  /** The first id within the bounds. */
-  first({ from, to }: Bounds): string | undefined {
+  /** The first id within the bounds, or the last. */
+  edge({ from, to }: Bounds, reverse: boolean): string | undefined {
     this.#sort()
-    const id = this.#sorted[firstFrom(this.#sorted, from)]
-    return id === undefined || to === undefined || compareUtf8(id, to) < 0 ? id : undefined
+    const end = to === undefined ? this.#sorted.length : firstFrom(this.#sorted, to)
+    const start = firstFrom(this.#sorted, from)
+    return start < end ? this.#sorted[reverse ? end - 1 : start] : undefined
   }
 
   #sort(): void {

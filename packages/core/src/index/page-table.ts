@@ -12,13 +12,6 @@ interface Block {
   total: Tally | undefined
 }
 
-/** What a range of ids is made of: whole pages, added up, and at most two parts of pages. */
-export interface Cover {
-  readonly whole: Tally
-  /** Where each begins, and ends before; undefined: at the end of all. */
-  readonly parts: readonly { readonly from: string; readonly to: string | undefined }[]
-}
-
 /**
  * All pages in order, in RAM, some 150 bytes each, with a level of sums above them. Follows every change at once.
  *
@@ -131,24 +124,13 @@ export class PageTable {
     for (const print of late) this.change(print)
   }
 
-  /** What lies from `from` to before `to`. */
-  cover(from: string, to: string | undefined): Cover {
+  /** What lies in pages that are wholly within `from` to before `to`, `from` coming first. */
+  inner(from: string, to: string | undefined): Tally {
     const whole = emptyTally()
-    if (to !== undefined && compareUtf8(from, to) >= 0) return { whole, parts: [] }
     const left = this.#locate(from)
-    const right = to === undefined ? undefined : this.find(to)
-    const cutsLeft = left.page.first !== from
-    const cutsRight = right !== undefined && right.first !== to
-    if (right === left.page && (cutsLeft || cutsRight)) return { whole, parts: [{ from, to }] }
-    const start = cutsLeft ? left.end : from
-    if (start !== undefined) this.#addWhole(whole, start, right?.first)
-    return {
-      whole,
-      parts: [
-        ...(cutsLeft ? [{ from, to: left.end }] : []),
-        ...(cutsRight ? [{ from: right.first, to }] : []),
-      ],
-    }
+    const start = left.page.first === from ? from : left.end
+    if (start !== undefined) this.#addWhole(whole, start, to === undefined ? undefined : this.find(to).first)
+    return whole
   }
 
   /** Adds up the pages from the one that begins at `from` to before the one that begins at `to`. */

@@ -1,10 +1,12 @@
 import { compareUtf8 } from '../bytes/compare.js'
-import type { Entry } from './entry.js'
-import { fingerprint } from './fingerprint.js'
 import type { Page } from './page.js'
 import type { PageTable } from './page-table.js'
 import type { Bounds } from './range.js'
-import { addPrint, addTally, changeSeq, emptyTally, type Print, type Tally } from './tally.js'
+import { beginCounting, endCounting, printOf, type Scan } from './range-counting.js'
+import { addPrint, emptyTally, type Print, type Tally } from './tally.js'
+
+/** Gives the first or the last id, as it is in the turn of the call. */
+export type Edge = (bounds: Bounds, reverse?: boolean) => Promise<string | undefined>
 
 /** Count and sum of fingerprints mod 2^256 (32 bytes, big-endian) of all ids in a range. */
 export interface RangeSum {
@@ -24,57 +26,27 @@ export interface IdPrint {
   readonly print: Uint8Array
 }
 
-/** Opens a scan of entries in order, as they are in the turn of the call. */
-export type Scan = (bounds: Bounds, reverse?: boolean) => AsyncIterable<readonly [string, Entry]>
-
-/** The same as `PageTable.cover` gives, with the scans of its parts begun. */
-export interface Counting {
-  readonly whole: Tally
-  readonly scans: readonly AsyncIterable<readonly [string, Entry]>[]
-}
-
-/** Takes what a range is made of, as it is in this turn. */
-export function beginCounting(pages: PageTable, scan: Scan, { from, to }: Bounds): Counting {
-  const { whole, parts } = pages.cover(from, to)
-  return { whole, scans: parts.map((bounds) => scan(bounds)) }
-}
-
-export async function endCounting({ whole, scans }: Counting): Promise<RangeSum> {
-  for (const part of await Promise.all(scans.map(tallyOf))) addTally(whole, part)
-  return { count: whole.ids, sum: whole.sum }
-}
-
-async function tallyOf(rows: AsyncIterable<readonly [string, Entry]>): Promise<Tally> {
-  const tally = emptyTally()
-  for await (const row of rows) addPrint(tally, printOf(row))
-  return tally
-}
-
-export function printOf([id, { leaves }]: readonly [string, Entry]): Print {
-  return { id, before: undefined, after: fingerprint(id, leaves), seq: changeSeq(leaves) }
-}
-
 /**
  * A range in parts of about `size` ids that end where pages do, without a look at most of its entries; [] where it has
  * no two such parts.
  */
 export async function partsByPages(
   pages: PageTable,
-  scan: Scan,
+  { scan, edge }: { readonly scan: Scan; readonly edge: Edge },
   { from, to }: Bounds,
   size: number,
 ): Promise<RangePart[]> {
   const borders = bordersOf(pages, { from, to }, size)
   if (borders.length === 0) return []
-  // All in this turn, so that the parts are those of one moment.
-  const firsts = [from, ...borders.map(({ first }) => first)]
-  const counting = firsts.map((first, i) =>
-    beginCounting(pages, scan, { from: first, to: i + 1 < firsts.length ? firsts[i + 1] : to }),
-  )
-  const sums = await Promise.all(counting.map(endCounting))
+  const firsts = borders.map(({ first }) => first)
+  const sums = await endCounting(beginCounting(pages, scan, { from, to }, firsts))
   // Ids are only ever added: what lies between such an id and the border now, there was not when it was counted either.
-  const texts = await Promise.all(borders.map((border) => separator(scan, border)))
-  return sums.map((sum, i) => ({ from: i === 0 ? from : texts[i - 1]!, ...sum }))
+  const texts = await Promise.all(borders.map((border) => separator(edge, border)))
+  return sums.map((sum, i) => ({ from: i === 0 ? from : texts[i - 1]!, ...rangeSum(sum) }))
+}
+
+export function rangeSum({ ids, sum }: Tally): RangeSum {
+  return { count: ids, sum }
 }
 
 interface Border {
@@ -100,29 +72,23 @@ function bordersOf(pages: PageTable, { from, to }: Bounds, size: number): Border
   return borders
 }
 
-async function separator(scan: Scan, { first, before }: Border): Promise<string> {
-  for await (const [id] of scan({ from: before, to: first }, true)) return separatorOf(id, first)
-  return first
+async function separator(edge: Edge, { first, before }: Border): Promise<string> {
+  const last = await edge({ from: before, to: first }, true)
+  return last === undefined ? first : separatorOf(last, first)
 }
 
-/** A range in parts of `size` ids, the last of fewer, by a scan of it. */
-export async function partsByScan(scan: Scan, bounds: Bounds, size: number): Promise<RangePart[]> {
-  let tally = emptyTally()
-  let last: string | undefined
-  let from = bounds.from
+/** A range in at most so many parts of as many ids each, but the last, by a scan of it. */
+export async function partsByScan(scan: Scan, bounds: Bounds, most: number): Promise<RangePart[]> {
+  const prints: Print[] = []
+  for await (const row of scan(bounds)) prints.push(printOf(row))
+  const size = Math.max(1, Math.ceil(prints.length / most))
   const parts: RangePart[] = []
-  const end = () => parts.push({ from, count: tally.ids, sum: tally.sum })
-  for await (const row of scan(bounds)) {
-    const [id] = row
-    if (tally.ids >= size && last !== undefined) {
-      end()
-      tally = emptyTally()
-      from = separatorOf(last, id)
-    }
-    addPrint(tally, printOf(row))
-    last = id
+  for (let start = 0; start < prints.length || start === 0; start += size) {
+    const tally = emptyTally()
+    for (const print of prints.slice(start, start + size)) addPrint(tally, print)
+    const from = start === 0 ? bounds.from : separatorOf(prints[start - 1]!.id, prints[start]!.id)
+    parts.push({ from, ...rangeSum(tally) })
   }
-  end()
   return parts
 }
 

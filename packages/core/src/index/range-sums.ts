@@ -5,16 +5,15 @@ import type { Entry } from './entry.js'
 import { newPage, type Page } from './page.js'
 import type { PageTable } from './page-table.js'
 import type { Bounds } from './range.js'
+import { beginCounting, disagreement, endCounting, printOf, type Scan } from './range-counting.js'
 import {
-  beginCounting,
-  endCounting,
+  type Edge,
   type IdPrint,
   partsByPages,
   partsByScan,
-  printOf,
   type RangePart,
   type RangeSum,
-  type Scan,
+  rangeSum,
 } from './range-parts.js'
 import { addPrint, addTally, changeSeq, copyTally, emptyTally, sameTally } from './tally.js'
 
@@ -26,9 +25,6 @@ export interface PageSum extends Bounds, RangeSum {
   readonly seq: number
 }
 
-/** Gives the first id, as it is in the turn of the call. */
-type First = (bounds: Bounds) => Promise<string | undefined>
-
 /** A miss checks pages of up to this many ids at once; larger ones, left by many inserts out of order, when idle. */
 const CHECKED_IDS = 8_192
 /** Ranges of up to so many ids are cut into parts by a scan, which makes the parts equal: some pages. */
@@ -38,39 +34,56 @@ const SCANNED_IDS = 1_024
 export class RangeSums {
   readonly #pages: PageTable
   readonly #scan: Scan
-  readonly #first: First
+  readonly #edge: Edge
   readonly #running = new Map<Page, Promise<void>>()
   /** What was found when nobody asked. */
   #fault: IndexCorruptError | undefined
 
-  constructor(pages: PageTable, scan: Scan, first: First) {
+  constructor(pages: PageTable, scan: Scan, edge: Edge) {
     this.#pages = pages
     this.#scan = scan
-    this.#first = first
+    this.#edge = edge
   }
 
   /** @throws IndexCorruptError */
-  async sum({ from, to }: Bounds): Promise<RangeSum> {
-    for (const end of to === undefined ? [from] : [from, to]) {
-      const page = this.#pages.find(end)
-      if (page.first !== end && (page.uncut || !page.checked)) await this.#settle(page)
+  async sum(bounds: Bounds): Promise<RangeSum> {
+    const [sum] = await this.sums(bounds, [])
+    return sum!
+  }
+
+  /** A range in parts that begin at these borders, which lie in it and in order. @throws IndexCorruptError */
+  async sums(bounds: Bounds, borders: readonly string[]): Promise<RangeSum[]> {
+    const { from, to } = bounds
+    for (const border of to === undefined ? [from, ...borders] : [from, ...borders, to]) {
+      const page = this.#pages.find(border)
+      if (page.first !== border && page.uncut) await this.#settle(page)
     }
     // All scans begin in this turn, so that they see just what the whole pages count.
-    return endCounting(beginCounting(this.#pages, this.#scan, { from, to }))
+    return (await endCounting(beginCounting(this.#pages, this.#scan, bounds, borders))).map(rangeSum)
   }
 
   /** A range in about `most` parts of about as many ids each, at least one. @throws IndexCorruptError */
   async parts(bounds: Bounds, most: number): Promise<RangePart[]> {
-    const { count } = await this.sum(bounds)
-    const size = Math.max(1, Math.ceil(count / most))
+    const count = this.#about(bounds)
     if (count > SCANNED_IDS) {
+      const size = Math.ceil(count / most)
       for (const page of this.#pages.between(bounds.from, bounds.to)) {
         if (page.uncut && page.ids > size) await this.#settle(page)
       }
-      const parts = await partsByPages(this.#pages, this.#scan, bounds, size)
+      const parts = await partsByPages(this.#pages, { scan: this.#scan, edge: this.#edge }, bounds, size)
       if (parts.length > 0) return parts
     }
-    return partsByScan(this.#scan, bounds, size)
+    return partsByScan(this.#scan, bounds, most)
+  }
+
+  /** How many ids lie in a range, or up to two pages more. */
+  #about({ from, to }: Bounds): number {
+    const left = this.#pages.find(from)
+    const right = to === undefined ? undefined : this.#pages.find(to)
+    let { ids } = this.#pages.inner(from, to)
+    if (left.first !== from) ids += left.ids
+    if (right !== undefined && right.first !== to && (right !== left || left.first === from)) ids += right.ids
+    return ids
   }
 
   /** The first `most` ids of a range, in order, with their fingerprints. */
@@ -135,7 +148,7 @@ export class RangeSums {
     const page = this.#pages.find(id)
     if (!page.checked) return undefined
     const to = this.#pages.end(page)
-    return { next: (await this.#first({ from: `${id}\0`, to })) ?? to }
+    return { next: (await this.#edge({ from: `${id}\0`, to })) ?? to }
   }
 
   /** The rows of a scan, each only after its page was checked, and the end after all were. @throws IndexCorruptError */
@@ -202,15 +215,6 @@ export class RangeSums {
       page.late = undefined
     }
   }
-}
-
-/** What tells that pages are not what their entries add up to. */
-export function disagreement(firsts: readonly string[]): IndexCorruptError {
-  const some = firsts.slice(0, 3).map((first) => (first === '' ? 'the start' : JSON.stringify(first)))
-  const more = firsts.length > some.length ? ` and ${firsts.length - some.length} more` : ''
-  return new IndexCorruptError(
-    `entries do not agree with count and sum of the page from ${some.join(', ')}${more}`,
-  )
 }
 
 /** Entries in order as pages, the first beginning at `first`; the seam before `near`, or where a page ends before it. */

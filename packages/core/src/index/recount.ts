@@ -1,7 +1,7 @@
 import { compareUtf8 } from '../bytes/compare.js'
 import type { Entry } from './entry.js'
 import type { PageTable } from './page-table.js'
-import { disagreement } from './range-sums.js'
+import { disagreement } from './range-counting.js'
 import { emptyRoot, nextRoot, printsOf, type Root } from './root.js'
 import { addPrint, copyTally, emptyTally, sameTally } from './tally.js'
 
