@@ -27,6 +27,8 @@ export const serverLimits = {
   diskFreeBytesMin: 64 * 1024 * 1024,
   /** A database that failed to open is not tried again for so long, milliseconds. */
   reopenMs: 5_000,
+  /** Wrong tokens from one address in a minute; beyond, they are answered 429. */
+  wrongTokensPerMinute: 60,
   /** A client that is told to come again should wait so long, seconds. */
   retryAfterS: 1,
 } as const

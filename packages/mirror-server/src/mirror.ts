@@ -45,6 +45,8 @@ export interface MirrorOptions {
    * with a token. Default: those of `mirrorOf`.
    */
   readonly advertise?: readonly string[]
+  /** Requests a minute that one token may make, or one address where none is needed. Default: 0, any number. */
+  readonly rateLimit?: number
   /** Clock, randomness and timers. Default: Node's. */
   readonly env?: Env
 }
@@ -103,7 +105,7 @@ export async function serveMirror(
   fastify.setErrorHandler(answerFailure)
   fastify.addHook('onSend', compressAnswer)
   stopGracefully(fastify, databases, shared)
-  guard(fastify, tokens)
+  await guard(fastify, tokens, options.rateLimit)
   fastify.addHook('onReady', () => tokens.start())
   fastify.addHook('preClose', () => tokens.stop())
   const follower = follow(fastify, databases, options)

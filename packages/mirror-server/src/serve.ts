@@ -62,7 +62,9 @@ export async function requireGuard(
 }
 
 async function create(data: string, settings: Settings, logger: Logger): ReturnType<typeof createServer> {
-  const { token, mirrorOf, mirrorToken = token, advertise, logLevel, accessLog } = settings
+  const { token, mirrorOf, mirrorToken = token, advertise, logLevel, accessLog, tlsCert, tlsKey } = settings
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    throw new StartError('TLS needs both: --tls-cert and --tls-key.')
   try {
     return await createServer({
       data,
@@ -75,6 +77,10 @@ async function create(data: string, settings: Settings, logger: Logger): ReturnT
       })),
       ...(token !== undefined && { token }),
       ...(advertise !== undefined && { advertise }),
+      ...(tlsCert !== undefined && tlsKey !== undefined && { tls: { cert: tlsCert, key: tlsKey } }),
+      trustProxy: settings.trustProxy,
+      cors: settings.cors,
+      rateLimit: settings.rateLimit,
     })
   } catch (error) {
     if (error instanceof TypeError) throw new StartError(error.message)

@@ -1,16 +1,32 @@
+import type { Server as HttpServer } from 'node:http'
 import type { Socket } from 'node:net'
-import { nodeEnv } from '@mynah/core'
-import { encodeError, mediaTypes, wireLimits } from '@mynah/replication/protocol'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { Server as TlsServer } from 'node:tls'
+import { type FastifyCorsOptions, fastifyCors } from '@fastify/cors'
+import { type Env, nodeEnv } from '@mynah/core'
+import { encodeError, headers, mediaTypes, wireLimits } from '@mynah/replication/protocol'
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyHttpOptions,
+  type FastifyInstance,
+  LogController,
+  type onRequestAsyncHookHandler,
+} from 'fastify'
 import { answerFailure, refuseRoute } from './failures.js'
 import { serverLimits } from './limits.js'
 import { type MirrorOptions, type MirrorParts, partsOf, serveMirror } from './mirror.js'
+import { type TlsFiles, TlsKeeper } from './tls-files.js'
 
 export interface MirrorServerOptions extends MirrorOptions {
   /** Where failures and events go; documents and tokens never do. Default: nowhere. */
   readonly logger?: FastifyBaseLogger
   /** Where a line for each request goes: its route and database, never its id. Default: nowhere. */
   readonly accessLog?: Pick<FastifyBaseLogger, 'info'>
+  /** Files for TLS, which are read again when they change. Default: none, and no TLS. */
+  readonly tls?: TlsFiles
+  /** Addresses of proxies (or networks of them) whose word on where a request comes from is believed. Default: none. */
+  readonly trustProxy?: readonly string[]
+  /** Origins whose pages may ask, as in `https://app.example`; `*` for all. Default: none. */
+  readonly cors?: readonly string[]
 }
 
 /**
@@ -25,7 +41,9 @@ export async function createMirror(options: MirrorServerOptions): Promise<Fastif
 export async function createServer(
   options: MirrorServerOptions,
 ): Promise<MirrorParts & { readonly server: FastifyInstance }> {
-  const { logger, accessLog, ...mirrorOptions } = options
+  const { logger, accessLog, tls, trustProxy = [], cors = [], ...mirrorOptions } = options
+  const env = options.env ?? nodeEnv
+  const keeper = tls && new TlsKeeper(tls, env, (error) => server.log.error({ err: error }, 'TLS files'))
   const server = fastify({
     ...(logger === undefined ? {} : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -34,25 +52,56 @@ export async function createServer(
     requestTimeout: serverLimits.requestTimeoutMs,
     connectionTimeout: serverLimits.socketIdleMs,
     keepAliveTimeout: serverLimits.keepAliveMs,
-    http: {
-      headersTimeout: serverLimits.headersTimeoutMs,
-      connectionsCheckingInterval: serverLimits.connectionsCheckingIntervalMs,
-    },
+    trustProxy: trustProxy.length > 0 && [...trustProxy],
     // The mirror's own answer to a request during a stop looks like all its errors.
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => void answerFailure(error, request, reply),
     clientErrorHandler: answerBrokenRequest,
+    ...listening(keeper),
   })
   server.server.maxConnections = serverLimits.connections
   server.setErrorHandler(answerFailure)
   server.setNotFoundHandler(refuseRoute)
   server.removeAllContentTypeParsers()
-  boundStop(server, options)
+  boundStop(server, env)
+  server.addHook('onRequest', secureHeaders)
+  if (cors.length > 0) await server.register(fastifyCors, corsOptions(cors))
+  if (keeper !== undefined) {
+    keeper.watch(server.server as unknown as TlsServer)
+    server.addHook('preClose', () => keeper.stop())
+  }
   if (accessLog !== undefined) logRequests(server, accessLog)
   const parts = partsOf(mirrorOptions, server.log)
   await server.register((scope) => serveMirror(scope, mirrorOptions, parts))
   await server.ready()
   return { server, ...parts }
+}
+
+/** What Node's server is made with: fastify has two names for it, and a type of its own for each. */
+function listening(keeper: TlsKeeper | undefined): Pick<FastifyHttpOptions<HttpServer>, 'http'> {
+  const bounds = {
+    headersTimeout: serverLimits.headersTimeoutMs,
+    connectionsCheckingInterval: serverLimits.connectionsCheckingIntervalMs,
+  }
+  if (keeper === undefined) return { http: bounds }
+  return { https: { ...bounds, ...keeper.content, minVersion: 'TLSv1.2' } } as object
+}
+
+function corsOptions(origins: readonly string[]): FastifyCorsOptions {
+  return {
+    origin: origins.includes('*') ? '*' : [...origins],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+    exposedHeaders: ['etag', 'location', 'retry-after', ...Object.values(headers)],
+    maxAge: 3_600,
+  }
+}
+
+/** For answers that are data: a browser is to run, frame and guess nothing of them. A page sets its own. */
+const secureHeaders: onRequestAsyncHookHandler = async (request, reply) => {
+  reply.header('x-content-type-options', 'nosniff')
+  reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
+  reply.header('referrer-policy', 'no-referrer')
+  if (request.protocol === 'https') reply.header('strict-transport-security', 'max-age=31536000')
 }
 
 /** By routes and not by paths: in these are ids, and what people put into queries. */
@@ -76,8 +125,7 @@ function logRequests(server: FastifyInstance, log: Pick<FastifyBaseLogger, 'info
 }
 
 /** Cuts what has not finished some time after a stop began. */
-function boundStop(server: FastifyInstance, options: MirrorOptions): void {
-  const env = options.env ?? nodeEnv
+function boundStop(server: FastifyInstance, env: Env): void {
   server.addHook('preClose', async () => {
     const timer = env.setTimer(() => server.server.closeAllConnections(), serverLimits.stopGraceMs)
     server.server.once('close', () => timer.cancel())

@@ -39,7 +39,7 @@ async function smallServer(): Promise<{ readonly origin: string; readonly budget
   server.removeAllContentTypeParsers()
   server.setErrorHandler(answerFailure)
   const store = new TokenStore(folder)
-  guard(server, new TokenBook({ store, given: [], env: nodeEnv, onFault: () => {} }))
+  await guard(server, new TokenBook({ store, given: [], env: nodeEnv, onFault: () => {} }))
   for (const routes of [documentRoutes, collectionRoutes, changesRoutes])
     await server.register(routes, { ...shared, prefix: '/v1' })
   return { origin: await server.listen({ port: 0, host: '127.0.0.1' }), budget }

@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http'
+import { fastifyRateLimit } from '@fastify/rate-limit'
 import { forbidden, RequestRefusedError } from '@mynah/replication/serve'
-import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { serverLimits } from '../limits.js'
 import type { TokenBook } from '../tokens/token-book.js'
 import { everything, type Grant, type Right, reaches } from './grant.js'
 
@@ -18,6 +20,8 @@ declare module 'fastify' {
   }
 }
 
+const MINUTE_MS = 60_000
+
 /** Who says which tokens are good, now. */
 export type Tokens = Pick<TokenBook, 'guarded' | 'grantOf' | 'isGood' | 'onLook'>
 
@@ -25,7 +29,8 @@ export type Tokens = Pick<TokenBook, 'guarded' | 'grantOf' | 'isGood' | 'onLook'
  * Lets through what a route's right allows, and nothing else. What is needed is declared by the route and not by the
  * path, so that it does not matter how a path is spelled; what declares nothing does not start.
  */
-export function guard(fastify: FastifyInstance, tokens: Tokens): void {
+export async function guard(fastify: FastifyInstance, tokens: Tokens, rateLimit = 0): Promise<void> {
+  await fastify.register(fastifyRateLimit, { global: false })
   const registered: RouteOptions[] = []
   fastify.decorateRequest('grant', undefined)
   fastify.addHook('onRoute', (route) => void registered.push(route))
@@ -34,12 +39,22 @@ export function guard(fastify: FastifyInstance, tokens: Tokens): void {
       if (config?.right === undefined) throw new TypeError(`${method} ${url} does not say who may ask for it`)
   })
   const open = new OpenAnswers(tokens)
+  const wrong = fastify.createRateLimit({ max: serverLimits.wrongTokensPerMinute, timeWindow: MINUTE_MS })
+  const asked = fastify.createRateLimit({
+    max: rateLimit,
+    timeWindow: MINUTE_MS,
+    keyGenerator: ({ grant, ip }: FastifyRequest) => grant?.id ?? ip,
+  })
   fastify.addHook('onRequest', async (request, reply) => {
     const { right } = request.routeOptions.config
     if (right === 'open') return
     const grant = tokens.guarded ? tokens.grantOf(bearerOf(request)) : everything
-    if (grant === undefined) throw tokenInvalid()
+    if (grant === undefined) {
+      await within(wrong, request, reply)
+      throw tokenInvalid()
+    }
     request.grant = grant
+    if (rateLimit > 0) await within(asked, request, reply)
     open.add(reply.raw, grant)
     // For what is no route there is nothing to be had either, but for a token.
     if (!request.is404 && !allows(grant, right)) throw forbidden('This token is not for this')
@@ -51,6 +66,18 @@ export function guard(fastify: FastifyInstance, tokens: Tokens): void {
 /** @throws RequestRefusedError whether there is such a database or not */
 export function requireReach(grant: Grant, name: string): void {
   if (!reaches(grant, name)) throw forbidden('This token is not for this database')
+}
+
+/** Counts the request. @throws RequestRefusedError where it is one too many */
+async function within(
+  limit: ReturnType<FastifyInstance['createRateLimit']>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const counted = await limit(request)
+  if (counted.isAllowed || !counted.isExceeded) return
+  reply.header('retry-after', String(counted.ttlInSeconds))
+  throw new RequestRefusedError('MYNAH_RATE_LIMITED', 'These are too many requests; come again later')
 }
 
 /** Answers that are not over: where a token is no longer good, they are cut, however far they are. */

@@ -29,6 +29,28 @@ export const table = {
     },
     undefined,
   ),
+  tlsCert: text(
+    { flags: '--tls-cert <file>', about: 'certificate and its chain (PEM): serves HTTPS' },
+    undefined,
+  ),
+  tlsKey: text({ flags: '--tls-key <file>', about: 'key of the certificate (PEM)' }, undefined),
+  trustProxy: texts(
+    {
+      flags: '--trust-proxy <address...>',
+      about:
+        'proxies, or networks of them, whose X-Forwarded-For and -Proto are believed: 10.0.0.0/8, loopback',
+    },
+    [],
+  ),
+  cors: texts({ flags: '--cors <origin...>', about: 'pages of these origins may ask; * for all' }, []),
+  rateLimit: number(
+    {
+      flags: '--rate-limit <number>',
+      about: 'requests a minute of one token, or one address; 0 for any number',
+    },
+    0,
+    { least: 0, most: 1_000_000_000 },
+  ),
   logLevel: oneOf({ flags: '--log-level <level>', about: 'what is logged' }, 'info', [
     'debug',
     'info',

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import { mediaTypes, routes } from '@mynah/replication/protocol'
 import { follow, followed } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
@@ -15,6 +16,7 @@ export const liveRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, opti
     if (reply.raw.destroyed) return
     reply.hijack()
     reply.raw.writeHead(200, {
+      ...(reply.getHeaders() as OutgoingHttpHeaders),
       'content-type': mediaTypes.lines,
       'cache-control': 'no-store',
       // Its socket is of no further use, and would hold up a stop as an idle one.
