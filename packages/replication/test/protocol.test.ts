@@ -26,6 +26,7 @@ import {
 import fc from 'fast-check'
 import { Packr } from 'msgpackr'
 import { describe, expect, test } from 'vitest'
+import type { MirrorState } from '../src/mirror.js'
 
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 const hexText = (text: string) => hex(new TextEncoder().encode(text))
@@ -131,6 +132,21 @@ test('the page of the protocol tells the limits', () => {
   const page = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8')
   const rows = [...page.matchAll(/^\| `(\w+)` \| (\d+) \|/gm)].map(([, name, value]) => [name, Number(value)])
   expect(Object.fromEntries(rows)).toEqual(wireLimits)
+})
+
+test('the page of the protocol says what each event does in each state', () => {
+  const page = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8')
+  const states: readonly MirrorState[] = ['waiting', 'backing-off', 'connecting', 'catching-up', 'live']
+  const rows = page.slice(page.indexOf('| event |')).split('\n\n', 1)[0]!.split('\n')
+  const cells = rows.map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  )
+  expect(cells[0]).toEqual(['event', ...states])
+  expect(cells.length).toBeGreaterThan(30)
+  for (const row of cells) expect([row.length, row.every((cell) => cell !== '')], row[0]).toEqual([6, true])
 })
 
 describe('hostile messages end in MessageInvalidError', () => {
