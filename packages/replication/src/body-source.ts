@@ -1,10 +1,10 @@
 import { type Env, UnreachableError } from '@mynah/core'
 import type { BodySource, LeafRef, LogRecord } from '@mynah/core/replica'
 import { confirmHeld } from './confirm-held.js'
-import { type Deferred, deferred, unlessAborted } from './deferred.js'
+import { unlessAborted } from './deferred.js'
 import type { MirrorClient } from './mirror-client.js'
 import type { FetchItem } from './protocol/messages.js'
-import { wireLimits } from './protocol/names.js'
+import { type Question, Questions } from './questions.js'
 
 /** A mirror that can be asked, and until when. */
 interface Reachable {
@@ -26,23 +26,32 @@ export interface MirrorBodiesOptions {
   readonly asOf: () => Date | undefined
 }
 
-interface Asked {
-  readonly leaf: LeafRef
-  readonly answer: Deferred<LogRecord | undefined>
-}
-
 /**
- * Fetches bodies from the mirror in use. Whoever asks for a leaf that is asked for already shares the answer, and what
- * is asked for in one tick travels in one request. With whole paths: a read may merge what it gets.
+ * Fetches bodies from the mirror in use, and what that does not hold from each other mirror. Whoever asks for a leaf that
+ * is asked for already shares the answer, and what is asked for in one tick travels in one request. With whole paths: a
+ * read may merge what it gets.
  */
 export class MirrorBodies implements BodySource {
   readonly #options: MirrorBodiesOptions
-  readonly #asked = new Map<string, Asked>()
-  readonly #documents = new Map<string, Promise<readonly LogRecord[]>>()
-  #gathered: Asked[] = []
+  readonly #leaves: Questions<LeafRef, LogRecord | undefined>
+  readonly #documents: Questions<{ readonly id: string }, readonly LogRecord[]>
 
   constructor(options: MirrorBodiesOptions) {
     this.#options = options
+    const { env } = options
+    this.#leaves = new Questions({
+      env,
+      keyOf,
+      shared: 'until answered',
+      ask: (asked) => this.#askLeaves(asked),
+    })
+    this.#documents = new Questions({
+      env,
+      keyOf: ({ id }) => id,
+      // Once it is asked, the answer may be older than what the next one who asks is to see.
+      shared: 'until asked',
+      ask: (asked, asking) => this.#askDocuments(asked, asking),
+    })
   }
 
   confirm(
@@ -65,9 +74,18 @@ export class MirrorBodies implements BodySource {
     { signal }: { readonly signal?: AbortSignal },
   ): Promise<readonly LogRecord[]> {
     signal?.throwIfAborted()
-    const answers = Promise.all(leaves.map((leaf) => this.#ask(leaf)))
-    const records = await this.#inTime(answers, signal)
-    return records.filter((record) => record !== undefined)
+    const came: LogRecord[] = []
+    const answers = leaves.map(async (leaf) => {
+      const record = await this.#leaves.ask(leaf)
+      if (record !== undefined) came.push(record)
+    })
+    try {
+      await this.#inTime(Promise.all(answers), signal)
+    } catch (error) {
+      // What came in time is of use, whatever became of the rest.
+      if (came.length === 0 || !(error instanceof UnreachableError)) throw error
+    }
+    return came
   }
 
   async fetchDocument(
@@ -75,14 +93,7 @@ export class MirrorBodies implements BodySource {
     { signal }: { readonly signal?: AbortSignal },
   ): Promise<readonly LogRecord[]> {
     signal?.throwIfAborted()
-    let answer = this.#documents.get(id)
-    if (answer === undefined) {
-      // Once it is asked, the answer may be older than what the next one who asks is to see.
-      const asking = () => this.#documents.delete(id)
-      answer = this.#requestAll(id, asking)
-      this.#documents.set(id, answer)
-    }
-    return this.#inTime(answer, signal)
+    return this.#inTime(this.#documents.ask({ id }), signal)
   }
 
   async #inTime<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -94,71 +105,70 @@ export class MirrorBodies implements BodySource {
     }
   }
 
-  #ask(leaf: LeafRef): Promise<LogRecord | undefined> {
-    const key = keyOf(leaf)
-    let asked = this.#asked.get(key)
-    if (asked === undefined) {
-      asked = { leaf, answer: deferred() }
-      this.#asked.set(key, asked)
-      this.#gathered.push(asked)
-      if (this.#gathered.length === 1) void this.#flush()
-    }
-    return asked.answer.promise
+  async #askLeaves(asked: ReadonlyMap<string, Question<LeafRef, LogRecord | undefined>>): Promise<void> {
+    const open = new Map(asked)
+    const { client, signal } = await this.#reach([...open.values()][0]!.of.id)
+    await this.#takeLeaves(open, client, signal)
+    const others = this.#options.mirrors().filter(({ address }) => address !== client.address)
+    // At once: one that does not answer must not keep the others from it.
+    await Promise.allSettled(others.map((other) => this.#takeLeaves(open, other, signal)))
+    for (const question of open.values()) question.answer.resolve(undefined)
   }
 
-  async #flush(): Promise<void> {
-    await this.#options.env.yield()
-    const gathered = this.#gathered
-    this.#gathered = []
-    for (let start = 0; start < gathered.length; start += wireLimits.fetchLeaves) {
-      void this.#requestBatch(gathered.slice(start, start + wireLimits.fetchLeaves))
-    }
-  }
-
-  /** Settles all of the batch. An answer leaves out what does not fit, and brings one at least where there is any. */
-  async #requestBatch(batch: readonly Asked[]): Promise<void> {
-    const open = new Map(batch.map((asked) => [keyOf(asked.leaf), asked]))
-    try {
-      while (open.size > 0) {
-        const before = open.size
-        const items = [...open.values()].map(({ leaf }) => leaf)
-        for (const record of await this.#request(items, items[0]!.id)) {
-          const asked = open.get(keyOf(record))
-          if (asked !== undefined && record.kind === 'revision') this.#settle(open, asked, record)
-        }
-        if (open.size === before) break
-      }
-      for (const asked of open.values()) this.#settle(open, asked, undefined)
-    } catch (error) {
-      for (const [key, asked] of open) {
-        this.#asked.delete(key)
-        asked.answer.reject(error)
+  /** Answers what this mirror holds. An answer leaves out what does not fit, and brings one at least where there is any. */
+  async #takeLeaves(
+    open: Map<string, Question<LeafRef, LogRecord | undefined>>,
+    client: MirrorClient,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (let before = open.size + 1; open.size > 0 && open.size < before; ) {
+      before = open.size
+      const items = [...open.values()].map(({ of }) => of)
+      for (const record of await this.#fetch(client, items, signal)) {
+        const key = keyOf(record)
+        if (record.kind !== 'revision') continue
+        open.get(key)?.answer.resolve(record)
+        open.delete(key)
       }
     }
   }
 
-  #settle(open: Map<string, Asked>, asked: Asked, record: LogRecord | undefined): void {
-    const key = keyOf(asked.leaf)
-    open.delete(key)
-    this.#asked.delete(key)
-    asked.answer.resolve(record)
+  /** Documents are answered in order, as many as fit: of those before the last one that came, the others are not there. */
+  async #askDocuments(
+    asked: ReadonlyMap<string, Question<{ readonly id: string }, readonly LogRecord[]>>,
+    asking: () => void,
+  ): Promise<void> {
+    let open = [...asked.values()]
+    const { client, signal } = await this.#reach(open[0]!.of.id).finally(asking)
+    while (open.length > 0) {
+      const found = new Map<string, LogRecord[]>()
+      const items = open.map(({ of }) => of)
+      for (const record of await this.#fetch(client, items, signal))
+        found.set(record.id, [...(found.get(record.id) ?? []), record])
+      const last = open.findLastIndex(({ of }) => found.has(of.id))
+      const answered = last === -1 ? open : open.slice(0, last + 1)
+      for (const { of, answer } of answered) answer.resolve(found.get(of.id) ?? [])
+      open = open.slice(answered.length)
+    }
   }
 
-  async #requestAll(id: string, asking: () => void): Promise<readonly LogRecord[]> {
-    return (await this.#request([{ id }], id, asking)).filter((record) => record.id === id)
-  }
-
-  /** Calls `asking` right before anything is sent, or when nothing will be. */
-  async #request(
-    items: readonly FetchItem[],
-    id: string,
-    asking: () => void = () => {},
-  ): Promise<readonly LogRecord[]> {
+  async #reach(id: string): Promise<Reachable> {
     try {
-      const { client, signal } = await this.#options.reach(undefined).finally(asking)
-      return await client.fetch(items, 'read', signal)
+      return await this.#options.reach(undefined)
     } catch (cause) {
       throw new UnreachableError(id, { cause })
+    }
+  }
+
+  async #fetch(
+    client: MirrorClient,
+    items: readonly FetchItem[],
+    signal: AbortSignal,
+  ): Promise<readonly LogRecord[]> {
+    try {
+      return await client.fetch(items, 'read', signal)
+    } catch (cause) {
+      throw new UnreachableError(items[0]!.id, { cause })
     }
   }
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { deferred } from '../src/deferred.js'
 import { ManualEnv, rounds, until } from './manual-env.js'
-import { address } from './memory-mirror.js'
+import { address, ways } from './memory-mirror.js'
 import { count, isQuiet, known, putMany, Rig } from './rig.js'
 
 let rig: Rig
@@ -112,5 +112,91 @@ describe('reads of what is known and not held', () => {
     mirror.forges = true
     expect(await db.get('d0')).toEqual(await mirror.database.get('d0'))
     expect(await known(db)).toEqual(await known(mirror.database))
+  })
+})
+
+describe('bulk reads', () => {
+  test('at the mirror ask about many documents in few requests', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await putMany(mirror.database, 'd', 200, 100)
+    const replication = await rig.replicate(db, mirror)
+    await replication.sync()
+    const ids = Array.from({ length: 250 }, (_, n) => `d${n}`)
+    const docs = await db.getMany(ids, { freshness: 'mirror' })
+    expect(docs.filter((doc) => doc !== undefined).length).toBe(200)
+    expect(docs[7]).toEqual(await mirror.database.get('d7'))
+    // The one that is left asks whether those that did not come are not there, or did not fit.
+    expect(count(mirror, 'POST /records/fetch')).toBeLessThanOrEqual(2)
+  })
+
+  test('wait together, not one after the other', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await putMany(mirror.database, 'd', 3, 100)
+    const replication = await rig.replicate(db, mirror)
+    await replication.sync()
+    await db.get('d0')
+    mirror.fault = (asked) => (asked === 'POST /records/fetch' ? 'hang' : undefined)
+    const begunMs = performance.now()
+    await expect(db.getMany(['d0', 'd1', 'd2'], { waitMs: 300 })).rejects.toMatchObject({
+      code: 'MYNAH_UNREACHABLE',
+    })
+    expect(performance.now() - begunMs).toBeLessThan(590)
+    expect(await db.getMany(['d0'], { waitMs: 300 })).toHaveLength(1)
+  })
+})
+
+describe('a body that the mirror in use lacks', () => {
+  /** Two mirrors that know the same documents, of which the first holds none. */
+  async function lacking() {
+    const db = await rig.database()
+    const [empty, full] = [await rig.mirror(), await rig.mirror()]
+    await putMany(full.database, 'd', 20, 100)
+    const { records } = await full.replica.feed({ since: 0, bodies: false })
+    await empty.replica.merge(records, { whole: true, from: 'mirror' })
+    const transport = ways({ empty, full })
+    full.fault = (asked) => (asked === 'POST /records/fetch' ? undefined : 'refuse')
+    const mirrors = [address('empty'), address('full')]
+    const replication = await rig.replicate(db, empty, { transport, mirrors })
+    await until(() => replication.mirrors()[0]!.state === 'live')
+    return { db, empty, full, replication }
+  }
+
+  test('is asked for at each other mirror', async () => {
+    const { db, full } = await lacking()
+    expect(await db.read('d1')).toMatchObject({
+      doc: await full.database.get('d1'),
+      current: true,
+      from: 'mirror',
+    })
+    expect(await db.read('d2', { freshness: 'mirror' })).toMatchObject({
+      doc: await full.database.get('d2'),
+      current: true,
+    })
+    const docs = await db.getMany(Array.from({ length: 20 }, (_, n) => `d${n}`))
+    expect(docs.every((doc) => doc !== undefined)).toBe(true)
+    expect(count(full, 'POST /records/fetch')).toBe(3)
+  })
+
+  test('and another mirror that hangs costs no more than the time that the read has', async () => {
+    const { db, full } = await lacking()
+    full.fault = () => 'hang'
+    const begunMs = performance.now()
+    await expect(db.get('d1', { waitMs: 200 })).rejects.toMatchObject({ code: 'MYNAH_UNREACHABLE' })
+    expect(performance.now() - begunMs).toBeLessThan(1_500)
+  })
+
+  test('what came in time is kept, whatever became of the rest', async () => {
+    const { db, empty, full } = await lacking()
+    const { records } = await full.replica.feed({ since: 0, bodies: true })
+    await empty.replica.merge(records.slice(0, 10), { whole: true, from: 'mirror' })
+    full.fault = () => 'hang'
+    const held = records.slice(0, 10).map(({ id }) => id)
+    await expect(db.getMany([...held, 'd19'], { waitMs: 300 })).rejects.toMatchObject({
+      code: 'MYNAH_UNREACHABLE',
+    })
+    const local = await db.getMany(held, { freshness: 'local' })
+    expect(local.every((doc) => doc !== undefined)).toBe(true)
   })
 })

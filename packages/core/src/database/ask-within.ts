@@ -2,7 +2,8 @@ import type { Env } from '../env/env.js'
 import { UnreachableError } from '../errors.js'
 import { aborted } from './aborted.js'
 
-const WAIT_MS = 2_000
+/** How long a read waits for a mirror's answer, unless it says otherwise. */
+export const WAIT_MS = 2_000
 
 /** Runs with a signal that fires with the caller's, or when the wait is over. */
 export async function askWithin<R>(

@@ -5,10 +5,11 @@ import { acceptId, acceptRev } from '../document/validate.js'
 import { MynahError, ShardCorruptError, StaleError, UnreachableError } from '../errors.js'
 import type { Entry } from '../index/entry.js'
 import type { LogRecord } from '../log/record.js'
-import { askWithin } from './ask-within.js'
+import { askWithin, WAIT_MS } from './ask-within.js'
 import { assemble, plain } from './assemble.js'
 import type { Context } from './context.js'
 import type { Read, ReadOptions, Stored } from './documents.js'
+import { type Found, named } from './found.js'
 import { supersededRevision } from './past.js'
 import type { BodySource, LeafRef, MergeOutcome, MergeReport } from './replica.js'
 
@@ -16,17 +17,6 @@ const READ_BATCH = 256
 
 /** Takes what a read fetched into the database. */
 export type Keep = (records: readonly LogRecord[]) => Promise<MergeReport>
-
-/** What a read came to; without rev and body where there is no document. */
-interface Found {
-  readonly rev?: string
-  readonly body?: Fields
-  readonly current: boolean
-  readonly from: 'local' | 'mirror'
-  readonly asOf: Date | undefined
-  /** Only of a revision that was named. */
-  readonly deleted?: boolean
-}
 
 interface Kept {
   readonly records: readonly LogRecord[]
@@ -84,11 +74,17 @@ export class Reader {
     const wanted = [...ids]
     for (const id of wanted) acceptId(id)
     const entries = await this.#context.index.lookup(wanted)
+    const { env } = this.#context
+    const begunMs = env.monotonicMs()
     await this.#fetchMissing(wanted, entries, options)
+    // What was waited for together counts for each.
+    const waitMs = Math.max(0, (options?.waitMs ?? WAIT_MS) - (env.monotonicMs() - begunMs))
     const docs: (Stored | undefined)[] = []
     for (let i = 0; i < wanted.length; i += READ_BATCH) {
       const slice = wanted.slice(i, i + READ_BATCH)
-      docs.push(...(await Promise.all(slice.map(async (id) => (await this.read(id, options)).doc))))
+      docs.push(
+        ...(await Promise.all(slice.map(async (id) => (await this.read(id, { ...options, waitMs })).doc))),
+      )
     }
     return docs
   }
@@ -185,6 +181,10 @@ export class Reader {
     )
     if (fetched) return { rev: winner.rev, body: plain(fetched), ...about }
     if (leaf) return this.#fetch(id, undefined, source, signal)
+    // The mirror knows it, and does not hold it: others may.
+    const { records: others, outcomes: kept } = await this.#fetchLeaves([named(id, winner)], source, signal)
+    const body = others.find((_, i) => kept[i]?.result !== 'refused')
+    if (body?.body !== undefined) return { rev: winner.rev, body: plain(body), ...about }
     throw new UnreachableError(id)
   }
 
@@ -289,8 +289,4 @@ export class Reader {
     )
     return records.filter((_, at) => outcomes[at]?.result !== 'refused')
   }
-}
-
-function named(id: string, leaf: Leaf): { id: string; rev: string; bodyHash?: Uint8Array } {
-  return { id, rev: leaf.rev, ...(leaf.bodyHash && { bodyHash: leaf.bodyHash }) }
 }
