@@ -50,6 +50,7 @@ export class Follower {
   #looking: Promise<void> | undefined
   #timer: Timer | undefined
   #pauseMs = LOOK_MS_FIRST
+  #paused = false
 
   /** @throws TypeError for what is no mirror's address */
   constructor(options: FollowerOptions) {
@@ -71,6 +72,23 @@ export class Follower {
     )
     for (const one of begun) if (one.status === 'fulfilled') statuses.set(...one.value)
     return statuses
+  }
+
+  /** Lets what is replicated rest, or go on. */
+  pause(paused: boolean): void {
+    this.#paused = paused
+    // Those that are being begun look for themselves.
+    for (const begun of this.#replications.values())
+      begun.then(
+        (one) => this.#rest(one),
+        () => undefined,
+      )
+  }
+
+  #rest(replication: Replication): void {
+    if (this.#stopped.signal.aborted) return
+    if (this.#paused) replication.pause()
+    else replication.resume()
   }
 
   /** Resolves when nothing is asked any more; the replications end with their databases. */
@@ -157,6 +175,7 @@ export class Follower {
       await replication.close()
       throw error
     }
+    if (this.#paused) replication.pause()
     replication.on('error', ({ mirror, error }) => this.#tell(mirror, error))
     return replication
   }

@@ -23,8 +23,14 @@ export const serverLimits = {
   shardsInWork: 8,
   /** Two lines of one live stream are at least so far apart, milliseconds: what comes between is one line. */
   liveRestMs: 10,
-  /** With less room on the disk than this the mirror is not ready. */
-  diskFreeBytesMin: 64 * 1024 * 1024,
+  /** Less than `stalledBytes` in so long, of a body or an answer that is not over, and the connection is dropped. */
+  stalledMs: 20_000,
+  stalledBytes: 16 * 1024,
+  stalledLookMs: 5_000,
+  /** Room on the disk that is kept free, unless the mirror is told otherwise. */
+  diskReserveBytes: 64 * 1024 * 1024,
+  /** How often it is looked how much room the disk has, milliseconds. */
+  diskLookMs: 1_000,
   /** A database that failed to open is not tried again for so long, milliseconds. */
   reopenMs: 5_000,
   /** Wrong tokens from one address in a minute; beyond, they are answered 429. */

@@ -8,6 +8,7 @@ import { describeRoutes, referenceRoutes } from './api/reference.js'
 import { ByteBudget } from './byte-budget.js'
 import { compressAnswer } from './compress.js'
 import { Databases } from './databases.js'
+import { DiskGuard, guardDisk } from './disk-guard.js'
 import { answerFailure, refuseRoute } from './failures.js'
 import { type FollowedMirror, Follower } from './follower.js'
 import { Gate } from './gate.js'
@@ -47,6 +48,8 @@ export interface MirrorOptions {
   readonly advertise?: readonly string[]
   /** Requests a minute that one token may make, or one address where none is needed. Default: 0, any number. */
   readonly rateLimit?: number
+  /** Bytes that are kept free on the disk: with less room, what writes is refused with 507. Default: 64 MiB. */
+  readonly reserveBytes?: number
   /** Clock, randomness and timers. Default: Node's. */
   readonly env?: Env
 }
@@ -55,6 +58,7 @@ export interface MirrorOptions {
 export interface MirrorParts {
   readonly databases: Databases
   readonly tokens: TokenBook
+  readonly disk: DiskGuard
 }
 
 /** @throws TypeError for a given token that is none, or what is no mirror's address */
@@ -63,6 +67,7 @@ export function partsOf(options: MirrorOptions, log: Pick<FastifyBaseLogger, 'er
   const mirrorsOf = advertised(options.advertise ?? mirrorOf.map(({ url }) => url))
   return {
     databases: new Databases(data, env, ({ code, message }) => log.error({ code }, message), mirrorsOf),
+    disk: diskGuardOf(options, log),
     tokens: new TokenBook({
       store: new TokenStore(data),
       given: token === undefined ? tokens : [...tokens, { token }],
@@ -70,6 +75,19 @@ export function partsOf(options: MirrorOptions, log: Pick<FastifyBaseLogger, 'er
       onFault: (error) => log.error({ err: error }, 'a token, or the store of tokens, cannot be read'),
     }),
   }
+}
+
+function diskGuardOf(
+  { data, reserveBytes = serverLimits.diskReserveBytes, env = nodeEnv }: MirrorOptions,
+  log: Pick<FastifyBaseLogger, 'error'>,
+): DiskGuard {
+  const disk = new DiskGuard({ folder: data, reserveBytes, env })
+  disk.onChange((full) =>
+    log.error(
+      full ? 'the disk is nearly full: nothing is written until there is room' : 'the disk has room again',
+    ),
+  )
+  return disk
 }
 
 /**
@@ -87,7 +105,7 @@ export const mirror: FastifyPluginAsync<MirrorOptions> = async (fastify, options
 export async function serveMirror(
   fastify: FastifyInstance,
   options: MirrorOptions,
-  { databases, tokens }: MirrorParts,
+  { databases, tokens, disk }: MirrorParts,
 ): Promise<void> {
   const env = options.env ?? nodeEnv
   const shared: RouteOptions = {
@@ -106,13 +124,14 @@ export async function serveMirror(
   fastify.addHook('onSend', compressAnswer)
   stopGracefully(fastify, databases, shared)
   await guard(fastify, tokens, options.rateLimit)
+  guardDisk(fastify, disk)
   fastify.addHook('onReady', () => tokens.start())
   fastify.addHook('preClose', () => tokens.stop())
-  const follower = follow(fastify, databases, options)
+  const follower = follow(fastify, databases, disk, options)
   const metricsRoutes = countRequests(fastify, { ...shared, folder: databases.folder, follower })
   await describeRoutes(fastify)
   await referenceRoutes(fastify)
-  await fastify.register(healthRoutes, { databases })
+  await fastify.register(healthRoutes, { databases, disk })
   await fastify.register(metricsRoutes)
   await fastify.register(keyRoutes, shared)
   await fastify.register(
@@ -135,6 +154,7 @@ export async function serveMirror(
 function follow(
   fastify: FastifyInstance,
   databases: Databases,
+  disk: DiskGuard,
   { mirrorOf: mirrors = [], env = nodeEnv }: MirrorOptions,
 ): Follower | undefined {
   if (mirrors.length === 0) return undefined
@@ -144,6 +164,7 @@ function follow(
     env,
     onError: (url, { message }) => fastify.log.warn({ mirror: url }, message),
   })
+  disk.onChange((full) => follower.pause(full))
   fastify.addHook('onReady', async () => follower.start())
   fastify.addHook('preClose', () => follower.stop())
   return follower

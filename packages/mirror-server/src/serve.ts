@@ -81,6 +81,7 @@ async function create(data: string, settings: Settings, logger: Logger): ReturnT
       trustProxy: settings.trustProxy,
       cors: settings.cors,
       rateLimit: settings.rateLimit,
+      reserveBytes: settings.reserve * 1024 * 1024,
     })
   } catch (error) {
     if (error instanceof TypeError) throw new StartError(error.message)

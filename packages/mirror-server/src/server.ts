@@ -14,6 +14,7 @@ import fastify, {
 import { answerFailure, refuseRoute } from './failures.js'
 import { serverLimits } from './limits.js'
 import { type MirrorOptions, type MirrorParts, partsOf, serveMirror } from './mirror.js'
+import { StalledConnections } from './stalled-connections.js'
 import { type TlsFiles, TlsKeeper } from './tls-files.js'
 
 export interface MirrorServerOptions extends MirrorOptions {
@@ -70,6 +71,9 @@ export async function createServer(
     keeper.watch(server.server as unknown as TlsServer)
     server.addHook('preClose', () => keeper.stop())
   }
+  const stalled = new StalledConnections(env)
+  stalled.watch(server.server)
+  server.addHook('preClose', async () => stalled.stop())
   if (accessLog !== undefined) logRequests(server, accessLog)
   const parts = partsOf(mirrorOptions, server.log)
   await server.register((scope) => serveMirror(scope, mirrorOptions, parts))

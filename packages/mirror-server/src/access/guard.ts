@@ -108,8 +108,10 @@ function tokenInvalid(): RequestRefusedError {
   return new RequestRefusedError('MYNAH_TOKEN_INVALID', 'This needs a valid bearer token')
 }
 
-function allows({ can }: Grant, right: RouteRight | undefined): boolean {
+function allows({ can, ids }: Grant, right: RouteRight | undefined): boolean {
   if (right === undefined || right === 'open') return false
   if (right === 'any') return true
-  return typeof right === 'string' ? can.includes(right) : right.some((one) => can.includes(one))
+  // What is of a whole database is not for who reaches a part of it.
+  const may = (one: Right) => can.includes(one) && (one !== 'admin' || ids === undefined)
+  return typeof right === 'string' ? may(right) : right.some(may)
 }

@@ -51,6 +51,14 @@ export const table = {
     0,
     { least: 0, most: 1_000_000_000 },
   ),
+  reserve: number(
+    {
+      flags: '--reserve <mebibytes>',
+      about: 'room on the disk that is kept free: with less, nothing is written',
+    },
+    64,
+    { least: 0, most: 1_000_000_000 },
+  ),
   logLevel: oneOf({ flags: '--log-level <level>', about: 'what is logged' }, 'info', [
     'debug',
     'info',

@@ -15,14 +15,18 @@ export const databaseRoutes: FastifyPluginAsync<RouteOptions> = async (
   )
   refuseOtherMethods(fastify, belowRoot(routes.root), ['GET'])
 
-  fastify.put<DatabaseRequest>(belowRoot(routes.database), needs('admin'), async (request, reply) => {
-    const answer = answerCreated(request)
-    const { opened, created } = await databases.create(request)
-    if (created) request.log.info({ database: opened.name }, 'database created')
-    const info = await answer(opened, env)
-    if (created) reply.header('location', request.routeOptions.url!.replace(':db', opened.name))
-    return await sendAnswer(reply, { ...info, status: created ? 201 : 200 }, budget)
-  })
+  fastify.put<DatabaseRequest>(
+    belowRoot(routes.database),
+    needs('admin', { writes: true }),
+    async (request, reply) => {
+      const answer = answerCreated(request)
+      const { opened, created } = await databases.create(request)
+      if (created) request.log.info({ database: opened.name }, 'database created')
+      const info = await answer(opened, env)
+      if (created) reply.header('location', request.routeOptions.url!.replace(':db', opened.name))
+      return await sendAnswer(reply, { ...info, status: created ? 201 : 200 }, budget)
+    },
+  )
 
   fastify.delete<DatabaseRequest>(belowRoot(routes.database), needs('admin'), async (request, reply) => {
     await databases.drop(request)

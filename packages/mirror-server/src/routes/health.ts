@@ -3,16 +3,17 @@ import { routes } from '@mynah/replication/protocol'
 import { RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Databases } from '../databases.js'
-import { freeBytes } from '../disk-space.js'
+import type { DiskGuard } from '../disk-guard.js'
 import { refuseOtherMethods } from '../failures.js'
-import { serverLimits } from '../limits.js'
 import { needs } from './scope.js'
 
+export interface HealthOptions {
+  readonly databases: Databases
+  readonly disk: DiskGuard
+}
+
 /** Whether the process answers, and whether it is of use. Open to all, and says nothing else: no names, no paths. */
-export const healthRoutes: FastifyPluginAsync<{ readonly databases: Databases }> = async (
-  fastify,
-  { databases },
-) => {
+export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (fastify, { databases, disk }) => {
   fastify.get(routes.health, needs('open'), async () => ({ ok: true }))
   refuseOtherMethods(fastify, routes.health, ['GET'], 'open')
 
@@ -22,11 +23,10 @@ export const healthRoutes: FastifyPluginAsync<{ readonly databases: Databases }>
     const failed = opened.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
     const broken = failed.find((error) => !(error instanceof MynahError))
     if (broken !== undefined) throw broken
-    const free = await freeBytes(databases.folder)
     const reason =
       failed.length > 0
         ? `${failed.length} of ${names.length} databases do not open`
-        : free !== undefined && free < serverLimits.diskFreeBytesMin
+        : disk.full
           ? 'The disk is nearly full'
           : undefined
     if (reason !== undefined) throw new RequestRefusedError('MYNAH_NOT_READY', reason)

@@ -15,7 +15,9 @@ export const answeredRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
         method,
         url: belowRoot(pattern),
         // Whoever may do anything with a database may know what it is.
-        ...needs(pattern === routes.database ? 'any' : 'sync'),
+        ...needs(pattern === routes.database ? 'any' : 'sync', {
+          writes: method === 'POST' && pattern === routes.records,
+        }),
         handler: async (request, reply) => {
           const answer = read(request)
           const opened = await databases.get(request)

@@ -26,8 +26,11 @@ export interface DatabaseRequest {
 }
 
 /** The options of a route that say who may ask for it. */
-export function needs(right: RouteRight): { readonly config: { readonly right: RouteRight } } {
-  return { config: { right } }
+export function needs(
+  right: RouteRight,
+  more: { readonly writes?: boolean } = {},
+): { readonly config: { readonly right: RouteRight; readonly writes?: boolean } } {
+  return { config: { right, ...more } }
 }
 
 /** The part of a route's pattern below `/v1`. */

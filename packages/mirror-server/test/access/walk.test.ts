@@ -184,7 +184,7 @@ test('a token of another database gets nothing of this one, and does not learn t
       if (isOpen(path) || saysMethods(answer, method)) return false
       if (await tells(answer)) return true
       const text = new TextDecoder().decode(answer.body)
-      if (path === '/v1') return text.includes('secret')
+      if (path === '/v1' || path === '/metrics') return answer.status < 400 && text.includes('secret')
       return answer.status < 400
     }),
   ).toEqual([])
@@ -200,13 +200,13 @@ test('a token of another database gets nothing of this one, and does not learn t
 })
 
 test('a token of a prefix gets nothing of other documents, and changes none', async () => {
-  const can = ['read', 'write', 'sync'] as const
-  const mirrored = await walked([{ token: 'part-token', can, prefixes: ['dev42/', 'x'] }])
+  const mirrored = await walked([{ token: 'part-token', prefixes: ['dev42/', 'x'] }])
   const before = await stateOf(mirrored)
   expect(
     await faults(mirrored, 'part-token', async (answer, method, path) => {
       if (await tells(answer)) return true
       if (saysMethods(answer, method)) return false
+      if (path === '/v1/secret' && method !== 'GET' && method !== 'HEAD') return answer.status < 400
       return path.endsWith(ID) && answer.status < 400
     }),
   ).toEqual([])
