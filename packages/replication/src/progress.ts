@@ -37,7 +37,7 @@ export class Progress {
   #adds = false
   #skippedSeq = 0
   #pushedAllSeq = 0
-  /** What pulls took from this mirror since the replication began, and push has not passed. */
+  /** What pulls took from this mirror in this session, and push has not passed. */
   #pulled = new Backlog()
 
   private constructor(
@@ -176,7 +176,6 @@ export class Progress {
       claim(track.current?.walk?.until, () => track.restart())
       claim(track.current?.source, () => {
         track.forget()
-        this.#pulled = new Backlog()
         if (track === this.#complete) this.#pull = this.#first
       })
     }
@@ -190,7 +189,15 @@ export class Progress {
     return lost.length > 0
   }
 
-  /** A pull took this from the mirror; its checkpoint, which says that the mirror has it, has moved past it. */
+  /**
+   * The checkpoints hold. What was pulled in an earlier session may be gone there all the same: a page may give what
+   * changed behind its position.
+   */
+  begin(): void {
+    this.#pulled = new Backlog()
+  }
+
+  /** A pull took this from the mirror. */
   pulled(report: MergeReport): void {
     this.#pulled.pulled(report)
   }

@@ -105,9 +105,9 @@ export class Push {
       if (found.length > 0) stubs.delete(leaf)
       add(sent, await this.sender.send(await this.#wanted(found, signal), false, signal))
     }
-    if (given.size > 0) this.sender.came(progress.pull.current?.source)
     const others = [...stubs].filter((leaf) => !given.has(leaf))
-    if (others.length > 0) this.sender.outdate()
+    // A page may give what changed behind its position: that says nothing of where the mirror stood.
+    if (given.size + others.length > 0) this.sender.outdate()
     add(sent, await this.sender.sendUnder(await this.sender.missing(others, signal), signal))
     return sent
   }

@@ -85,12 +85,6 @@ export class Sender {
     this.#outdated = true
   }
 
-  /** Takes a position to which the mirror has come, as it told on another way; undefined where that is not known. */
-  came(position: Position | undefined): void {
-    if (position?.incarnation !== this.#seen.incarnation) this.outdate()
-    else if (position.seq > this.#seen.seq) this.#seen = position
-  }
-
   /** A position that is not older than anything that the mirror said: a checkpoint must name a place after that. */
   async target(signal: AbortSignal): Promise<Position> {
     if (this.#outdated) this.#seen = (await this.verified(signal)).position

@@ -198,6 +198,7 @@ export class Session {
       } else if (!mirror.progress.forget(info.holds ?? [])) {
         // It may have been restored from an old copy: what it told before is void.
         mirror.head = info.position
+        mirror.progress.begin()
         return { info, progress: mirror.progress }
       }
     }

@@ -116,16 +116,21 @@ describe('a scope is pulled by ids', () => {
     await first.close()
     const copy = await rig.copy(folder)
     const second = await rig.database('mirror', folder)
-    await putMany(second, 'a/lost', 10, LARGE)
     mirror.replace(second)
     const db = await rig.database()
     const env = new ManualEnv()
+    let begun = false
+    mirror.delay = async (asked) => {
+      if (asked !== 'GET /records' || begun) return
+      begun = true
+      await putMany(second, 'a/lost', 10, LARGE)
+    }
     let pages = 0
-    mirror.fault = (asked) => (asked === 'GET /records' && ++pages > 1 ? 'refuse' : undefined)
+    mirror.fault = (asked) => (asked === 'GET /records' && ++pages > 3 ? 'refuse' : undefined)
     const transport = watched(mirror)
     const options = { scope: { prefixes: ['a/'] }, hold: 'all', env, transport } as const
     const replication = await rig.replicate(db, mirror, options)
-    await until(() => pages > 1)
+    await until(() => pages > 3)
     const restored = await rig.database('mirror', copy)
     await putMany(restored, 'a/other', 3)
     mirror.replace(restored)
@@ -133,6 +138,9 @@ describe('a scope is pulled by ids', () => {
     await recover(env, replication, () => isLive(replication) && isQuiet(replication))
     const after = await known(db)
     for (const [id, rev] of await known(restored)) expect(after.get(id)).toBe(rev)
+    // What only the peer has by now goes back to the mirror.
+    expect(await known(restored)).toEqual(after)
+    expect(after.size).toBeGreaterThan(13)
   })
 
   test('what a push brings while it is under way is not passed over', async () => {
