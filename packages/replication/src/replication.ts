@@ -69,7 +69,7 @@ export interface ReplicationStatus {
   readonly state: 'idle' | 'active' | 'offline' | 'paused' | 'error'
   /** The mirror in use; of several the one that answers soonest. */
   readonly mirror: string | undefined
-  /** As of the mirror in use, or of the one that is most advanced; without a mirror all counts that was written here. */
+  /** As of the mirror in use, or of the one that is most advanced; a peer without a mirror counts all that was written here. */
   readonly ahead: number
   readonly behind: number
   /** Bodies that damage took, or that a replica lacks that holds all, and that the mirror did not have either; undefined before it was asked. */

@@ -42,8 +42,7 @@ export function replicationStatus(sources: StatusSources): ReplicationStatus {
   return {
     state: resumesAt !== undefined && scheduler.sessions.length > 0 ? 'paused' : stateOf(scheduler),
     mirror: used,
-    // Without a mirror nobody has any of it.
-    ahead: shown?.ahead ?? sources.backlog.ahead(0, sources.replica.position().seq),
+    ahead: shown?.ahead ?? aheadOfNobody(sources),
     behind: shown?.behind ?? 0,
     owed: (scheduler.session?.mirror ?? scheduler.mirrors.find((mirror) => mirror.owed !== undefined))?.owed,
     bytesUp,
@@ -51,6 +50,11 @@ export function replicationStatus(sources: StatusSources): ReplicationStatus {
     resumesAt,
     lastContact: lastContactMs === undefined ? undefined : new Date(lastContactMs),
   }
+}
+
+/** Without a mirror nobody has any of it, unless this is one. */
+function aheadOfNobody({ replica, backlog }: StatusSources): number {
+  return replica.mode === 'mirror' ? 0 : backlog.ahead(0, replica.position().seq)
 }
 
 function stateOf({ sessions, paused, mirrors }: Scheduler): ReplicationStatus['state'] {
