@@ -101,6 +101,7 @@ function quietAfterFirst(): Fault {
   return async (request, forward) => {
     const answered = await forward(request)
     if (!request.path.endsWith('/live')) return answered
+    if (answered.body.length === 0) return answered
     if (begun.has(request.path)) answered.body = Buffer.from('\n')
     begun.add(request.path)
     return answered
@@ -293,6 +294,13 @@ const faults: readonly (readonly [what: string, fault: Fault, rule: string])[] =
     'differences are found',
   ],
   ['follows nothing', quietAfterFirst(), 'the live stream tells the newest place'],
+  [
+    'tells everybody of each commit',
+    inRequests('GET', 'records/live', ({ query }) => {
+      for (const name of ['prefix', 'none']) query.delete(name)
+    }),
+    'with none=1 the live stream',
+  ],
   [
     'holds whatever position',
     infos((info) => ({ ...info, ...(info.holds && { holds: info.holds.map(() => true) }) })),

@@ -96,7 +96,7 @@ async function forward(behind: string, { method, path, query, headers, body }: P
   return { status: response.status, headers: kept, body: Buffer.from(await response.arrayBuffer()) }
 }
 
-/** Each line of the live stream is the body of an answer of its own to the fault. */
+/** The fault sees the request, and then each line of the live stream as the body of an answer of its own. */
 async function follow(
   behind: string,
   request: Passed,
@@ -105,16 +105,21 @@ async function follow(
 ): Promise<void> {
   const over = new AbortController()
   response.once('close', () => over.abort())
-  const { headers, path } = request
-  const told = await fetch(new URL(path, behind), { headers, signal: over.signal })
-  response.writeHead(told.status, { 'content-type': told.headers.get('content-type')! })
-  try {
-    for await (const chunk of told.body!) {
-      const line: Answered = { status: 200, headers: {}, body: Buffer.from(chunk as Uint8Array) }
-      response.write((await fault(request, () => Promise.resolve(line))).body)
-    }
-  } catch (error) {
-    if (!over.signal.aborted) throw error
+  const begun = await fault(request, async ({ path, query, headers }) => {
+    const told = await fetch(new URL(`${path}?${query}`, behind), { headers, signal: over.signal })
+    response.writeHead(told.status, { 'content-type': told.headers.get('content-type')! })
+    send(told, request, fault, response).catch((error: unknown) => {
+      response.destroy(over.signal.aborted ? undefined : (error as Error))
+    })
+    return { status: told.status, headers: {}, body: Buffer.alloc(0) }
+  })
+  if (!response.headersSent) response.writeHead(begun.status, begun.headers).end(begun.body)
+}
+
+async function send(told: Response, request: Passed, fault: Fault, response: ServerResponse): Promise<void> {
+  for await (const chunk of told.body!) {
+    const line: Answered = { status: 200, headers: {}, body: Buffer.from(chunk as Uint8Array) }
+    response.write((await fault(request, () => Promise.resolve(line))).body)
   }
   response.end()
 }

@@ -3,7 +3,7 @@ import type { ComplianceCheck } from '@mynah/core/compliance'
 import { databaseChecks } from './database-checks.js'
 import { durabilityChecks } from './durability-checks.js'
 import { leafChecks } from './leaf-checks.js'
-import { liveChecks, patientLiveChecks } from './live-checks.js'
+import { liveChecks, patientLiveChecks, scopedLiveChecks } from './live-checks.js'
 import { pullChecks } from './pull-checks.js'
 import { pushChecks } from './push-checks.js'
 import { rangeChecks } from './range-checks.js'
@@ -33,6 +33,7 @@ export function mirrorCompliance(subject: MirrorSubject): readonly MirrorCheck[]
     ...leafChecks,
     ...rangeChecks,
     ...liveChecks,
+    ...scopedLiveChecks,
     ...requestChecks,
     ...(token !== undefined && tokenChecks),
     ...(restart !== undefined && durabilityChecks(restart)),
