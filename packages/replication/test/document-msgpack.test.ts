@@ -48,7 +48,7 @@ describe('a document as msgpack', () => {
         // The library gives this one member another name, and its bytes are of a class of Node's.
         fc.pre(!JSON.stringify(documentMsgpackText(one)).includes('__proto__'))
         expect(plain(unpackr.unpack(documentMsgpack(one as Value)))).toEqual(plain(one))
-        expect(parseDocumentMsgpack(new Uint8Array(packr.pack(one)))).toEqual(one)
+        expect(plain(parseDocumentMsgpack(new Uint8Array(packr.pack(one))))).toEqual(plain(one))
       }),
       { numRuns: 300 },
     )
@@ -120,6 +120,8 @@ function documentMsgpackText(one: unknown): string {
 
 function plain(one: unknown): unknown {
   if (one instanceof Uint8Array) return [...one]
+  // The library writes -0 as 0.
+  if (one === 0) return 0
   if (typeof one !== 'object' || one === null || one instanceof Date) return one
   if (Array.isArray(one)) return one.map(plain)
   return Object.fromEntries(Object.entries(one).map(([name, held]) => [name, plain(held)]))
