@@ -1,6 +1,6 @@
 import type { Stats } from '@mynah/core'
 import type { MirrorStatus } from '@mynah/replication'
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, Registry } from 'prom-client'
 import type { PeerLag } from './peer-lag.js'
 
 /** What there is to tell of one database. */
@@ -67,8 +67,9 @@ const links: readonly (readonly [name: string, help: string, value: (status: Mir
   ],
 ]
 
-/** Tells of databases as they stand now, in a registry of its own. */
-export function tellDatabases(databases: readonly DatabaseSight[], registry: Registry): void {
+/** Tells of databases as they stand now, in the text format of Prometheus. */
+export async function databaseMetrics(databases: readonly DatabaseSight[]): Promise<string> {
+  const registry = new Registry()
   const registers = [registry]
   const labelNames = ['database']
   for (const [name, help, value] of gauges) {
@@ -92,4 +93,5 @@ export function tellDatabases(databases: readonly DatabaseSight[], registry: Reg
   })
   for (const { name: database, stats, peers } of databases)
     for (const { token, seq } of peers) lag.set({ database, token }, Math.max(0, stats.seq - seq))
+  return await registry.metrics()
 }

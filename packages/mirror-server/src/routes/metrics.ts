@@ -2,10 +2,9 @@ import { MynahError } from '@mynah/core'
 import { parsePosition } from '@mynah/core/replica'
 import { routes } from '@mynah/replication/protocol'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
-import { Registry } from 'prom-client'
 import { httpFailureOf, refuseOtherMethods } from '../failures.js'
 import type { Follower } from '../follower.js'
-import { type DatabaseSight, tellDatabases } from '../metrics/database-metrics.js'
+import { type DatabaseSight, databaseMetrics } from '../metrics/database-metrics.js'
 import { PeerLag } from '../metrics/peer-lag.js'
 import { ServerMetrics } from '../metrics/server-metrics.js'
 import { type DatabaseRequest, needs, type RouteOptions } from './scope.js'
@@ -63,9 +62,7 @@ async function metricsRoute(
         if (!(error instanceof MynahError)) throw error
       }
     }
-    const now = new Registry()
-    tellDatabases(sights, now)
-    const text = `${await server.registry.metrics()}\n${await now.metrics()}`
+    const text = `${await server.registry.metrics()}\n${await databaseMetrics(sights)}`
     return await reply.type(server.registry.contentType).header('cache-control', 'no-store').send(text)
   })
   refuseOtherMethods(fastify, routes.metrics, ['GET'])
