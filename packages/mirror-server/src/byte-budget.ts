@@ -1,5 +1,10 @@
-import { finished, type Stream } from 'node:stream'
 import { RequestRefusedError } from '@mynah/replication/serve'
+
+/** An answer, as far as its end goes. */
+interface Closable {
+  readonly closed: boolean
+  once(event: 'close', listener: () => void): unknown
+}
 
 /** How many bytes may be held in memory for requests and answers, all together. */
 export class ByteBudget {
@@ -16,8 +21,10 @@ export class ByteBudget {
    * Holds `bytes` until the answer has ended, whichever way.
    * @throws RequestRefusedError `MYNAH_BUSY` when there is no room; a single holder always has room.
    */
-  hold(bytes: number, answer: Stream & NodeJS.WritableStream): void {
-    finished(answer, this.take(bytes))
+  hold(bytes: number, answer: Closable): void {
+    const release = this.take(bytes)
+    if (answer.closed) release()
+    else answer.once('close', release)
   }
 
   /**

@@ -1,5 +1,4 @@
 import { Readable, type Transform } from 'node:stream'
-import { promisify } from 'node:util'
 import { constants, createGzip, gzip } from 'node:zlib'
 import { mediaTypes } from '@mynah/replication/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -17,24 +16,24 @@ const types = new Set<string>([
   'text/plain',
   'text/html',
 ])
-const compress = promisify<Uint8Array | string, { level: number }, Buffer>(gzip)
 
 /**
  * Compresses answers for who takes gzip. What is live says `no-transform`, as nothing of it is to wait, and what says so
  * is left alone. The `ETag` stays: it names a revision, whatever its bytes are, and `Vary` keeps caches from mixing them.
  */
-export async function compressAnswer(
+export function compressAnswer(
   request: FastifyRequest,
   reply: FastifyReply,
   payload: unknown,
-): Promise<unknown> {
-  if (!isWorth(reply, payload)) return payload
+  done: (error: Error | null, payload?: unknown) => void,
+): void {
+  if (!isWorth(reply, payload)) return done(null, payload)
   addVary(reply, 'accept-encoding')
-  if (!acceptsGzip(request.headers['accept-encoding'])) return payload
+  if (!acceptsGzip(request.headers['accept-encoding'])) return done(null, payload)
   reply.header('content-encoding', 'gzip')
   reply.removeHeader('content-length')
-  if (!(payload instanceof Readable)) return await compress(payload, { level: LEVEL })
-  return zipped(payload)
+  if (payload instanceof Readable) return done(null, zipped(payload))
+  gzip(payload, { level: LEVEL }, done)
 }
 
 function isWorth(reply: FastifyReply, payload: unknown): payload is string | Uint8Array | Readable {

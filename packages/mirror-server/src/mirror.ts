@@ -177,12 +177,13 @@ function stopGracefully(fastify: FastifyInstance, databases: Databases, { liveSt
     stopping = true
     liveStreams.endAll()
   })
-  fastify.addHook('onRequest', async () => {
-    if (stopping) throw new ClosedError()
+  fastify.addHook('onRequest', (_request, _reply, done) => {
+    done(stopping ? new ClosedError() : undefined)
   })
-  fastify.addHook('onSend', async (_request, reply) => {
+  fastify.addHook('onSend', (_request, reply, payload, done) => {
     // What was under way at the stop is answered; its connection would then idle and hold the stop up.
     if (stopping) reply.header('connection', 'close')
+    done(null, payload)
   })
   fastify.addHook('onClose', () => databases.close())
 }

@@ -19,7 +19,8 @@ export interface MetricsOptions extends RouteOptions {
 export function countRequests(fastify: FastifyInstance, options: MetricsOptions): FastifyPluginAsync {
   const server = new ServerMetrics(options)
   const lag = new PeerLag(options.env)
-  fastify.addHook('onResponse', async (request, reply) => {
+  fastify.addHook('onResponse', (request, reply, done) => {
+    done()
     const { method } = request
     const { url } = request.routeOptions
     // A path that is no route is anybody's invention, and would be a label of its own.
