@@ -29,6 +29,10 @@ export const serverLimits = {
   stalledLookMs: 5_000,
   /** Room on the disk that is kept free, unless the mirror is told otherwise. */
   diskReserveBytes: 64 * 1024 * 1024,
+  /** Of the memory that there is, and of what Node gives values, so much may be in use. */
+  memoryShare: 0.85,
+  /** How often it is looked how much is in use, milliseconds. */
+  memoryLookMs: 500,
   /** How often it is looked how much room the disk has, milliseconds. */
   diskLookMs: 1_000,
   /** A database that failed to open is not tried again for so long, milliseconds. */

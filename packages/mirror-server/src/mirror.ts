@@ -14,6 +14,7 @@ import { type FollowedMirror, Follower } from './follower.js'
 import { Gate } from './gate.js'
 import { serverLimits } from './limits.js'
 import { LiveStreams } from './live-streams.js'
+import { MemoryGuard, memoryUse } from './memory-guard.js'
 import { changesRoutes } from './routes/changes.js'
 import { collectionRoutes } from './routes/collection.js'
 import { databaseRoutes } from './routes/databases.js'
@@ -50,6 +51,8 @@ export interface MirrorOptions {
   readonly rateLimit?: number
   /** Bytes that are kept free on the disk: with less room, what writes is refused with 507. Default: 64 MiB. */
   readonly reserveBytes?: number
+  /** Bytes of memory that may be in use: beyond, requests are refused with 503. Default: most of what there is. */
+  readonly memoryBytes?: number
   /** Clock, randomness and timers. Default: Node's. */
   readonly env?: Env
 }
@@ -124,6 +127,7 @@ export async function serveMirror(
   fastify.addHook('onSend', compressAnswer)
   stopGracefully(fastify, databases, shared)
   await guard(fastify, tokens, options.rateLimit)
+  new MemoryGuard(env, () => memoryUse(options.memoryBytes)).guard(fastify)
   guardDisk(fastify, disk)
   fastify.addHook('onReady', () => tokens.start())
   fastify.addHook('preClose', () => tokens.stop())

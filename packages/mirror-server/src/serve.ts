@@ -82,6 +82,7 @@ async function create(data: string, settings: Settings, logger: Logger): ReturnT
       cors: settings.cors,
       rateLimit: settings.rateLimit,
       reserveBytes: settings.reserve * 1024 * 1024,
+      ...(settings.memory > 0 && { memoryBytes: settings.memory * 1024 * 1024 }),
     })
   } catch (error) {
     if (error instanceof TypeError) throw new StartError(error.message)

@@ -59,6 +59,14 @@ export const table = {
     64,
     { least: 0, most: 1_000_000_000 },
   ),
+  memory: number(
+    {
+      flags: '--memory <mebibytes>',
+      about: 'memory in use beyond which requests are refused for the moment; 0 for most of what there is',
+    },
+    0,
+    { least: 0, most: 1_000_000_000 },
+  ),
   logLevel: oneOf({ flags: '--log-level <level>', about: 'what is logged' }, 'info', [
     'debug',
     'info',
