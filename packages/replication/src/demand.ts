@@ -17,9 +17,13 @@ export class Demand {
     return this.#demanded.promise
   }
 
-  /** Serves demands until the signal is aborted or a run fails; rejects with the reason or the failure. */
-  async serve(run: () => Promise<void>, signal: AbortSignal): Promise<never> {
+  /**
+   * Serves demands until the signal is aborted or a run fails; rejects with the reason or the failure. What is demanded
+   * before it is ready gathers for the first run.
+   */
+  async serve(run: () => Promise<void>, ready: Promise<unknown>, signal: AbortSignal): Promise<never> {
     try {
+      await unlessAborted(ready, signal)
       for (;;) {
         await unlessAborted(this.#bell.promise, signal)
         const demanded = this.#demanded

@@ -29,14 +29,26 @@ export interface PullOptions {
  */
 export class Pull {
   readonly #options: PullOptions
+  /** The mirror's newest place, where it was told just before the next run. */
+  #met: Position | undefined
 
   constructor(options: PullOptions) {
     this.#options = options
   }
 
+  /** The mirror has just told its newest place: a next run that stands there need not ask. */
+  meet(position: Position | undefined): void {
+    this.#met = position
+  }
+
   /** Pulls up to the mirror's head. What was added to the scope is learnt after the rest, and then goes on with it. */
   async run(signal: AbortSignal): Promise<void> {
     const { progress, onUpToDate } = this.#options
+    const met = this.#met
+    this.#met = undefined
+    const { source, walk } = progress.pull.current ?? {}
+    const isThere = met !== undefined && source?.seq === met.seq && source.incarnation === met.incarnation
+    if (isThere && walk === undefined && progress.added === undefined) return onUpToDate()
     await this.#follow(progress.pull, signal)
     if (progress.added !== undefined) {
       await this.#follow(progress.added, signal)

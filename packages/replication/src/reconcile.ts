@@ -28,15 +28,20 @@ function isNeeded({ progress, scope }: Pick<ReconcileOptions, 'progress' | 'scop
  * before all of it is durable on both sides: whoever ends it begins anew, with less that differs.
  *
  * Nothing is done where one side is as good as empty: there the feed is the shorter way.
+ *
+ * @returns the mirror's newest place, as of the end; undefined where nothing was done
  */
-export async function reconcile(options: ReconcileOptions, signal: AbortSignal): Promise<void> {
+export async function reconcile(
+  options: ReconcileOptions,
+  signal: AbortSignal,
+): Promise<Position | undefined> {
   const { replica, client, sender, progress, scope, there } = options
   const here = replica.position()
-  if (!isNeeded(options) || there.seq === 0 || here.seq === 0) return
+  if (!isNeeded(options) || there.seq === 0 || here.seq === 0) return undefined
   const exchange = new Exchange(options)
   const differences = new Differences(replica, client.address, asking(options, signal))
   const same = await differences.begin(rangesOf(scope))
-  if (await isBootstrap(options, differences, same)) return
+  if (await isBootstrap(options, differences, same)) return undefined
   let gathered: Difference[] = []
   for await (const some of differences.rest()) {
     gathered.push(...some)
@@ -46,7 +51,9 @@ export async function reconcile(options: ReconcileOptions, signal: AbortSignal):
   gathered = []
   if (differences.owed > 0) await exchange.supply(signal)
   await offerOutside(options, exchange, signal)
-  await progress.reconciled({ here, there: sender.echoed, target: await sender.target(signal) })
+  const target = await sender.target(signal)
+  await progress.reconciled({ here, there: sender.echoed, target })
+  return target
 }
 
 function asking(

@@ -130,18 +130,17 @@ export class Session {
     const stop = replica.onCommit(() => void this.#pushes.ask())
     const { position: there } = info
     const reconciled = reconcile({ ...exchanged, sender: push.sender, there }, signal)
-    // A mirror of which nothing can be learnt may still take what is written here.
-    const over = reconciled.catch(() => {})
-    const offer = new Offer({ ...this.#options, info, push })
     const pull = this.#pullOf(progress)
-    const pushes = () => over.then(() => push.run(signal)).then(() => offer.page(signal))
-    const pullNow = () => reconciled.then(() => pull.run(signal))
-    const pulls = () => this.#afterPush(pullNow(), signal)
+    // A mirror of which nothing can be learnt may still take what is written here.
+    const over = reconciled.then((met) => pull.meet(met)).catch(() => {})
+    const offer = new Offer({ ...this.#options, info, push })
+    const pushes = () => push.run(signal).then(() => offer.page(signal))
+    const pulls = () => this.#afterPush(pull.run(signal), signal)
     const live = unlessAborted(this.#live.promise, signal)
-    const tasks = [this.#serve(this.#pushes, pushes, signal)]
+    const tasks = [this.#serve(this.#pushes, pushes, over, signal)]
     tasks.push(live.then(() => offer.serve(() => this.#pushes.ask(), signal)))
     if (!pushesOnly(this.#scope)) {
-      tasks.push(this.#serve(this.#pulls, pulls, signal))
+      tasks.push(this.#serve(this.#pulls, pulls, this.#afterPush(reconciled, signal), signal))
       tasks.push(compareWhileQuiet({ ...exchanged, busy: () => this.busy }, signal))
     }
     tasks.push(this.#afterPush(this.#watch(push, progress, signal), signal))
@@ -160,12 +159,19 @@ export class Session {
     }
   }
 
-  #serve(demand: Demand, run: () => Promise<void>, signal: AbortSignal): Promise<never> {
-    return demand.serve(async () => {
-      this.#options.observer.onStatus()
+  #serve(
+    demand: Demand,
+    run: () => Promise<void>,
+    ready: Promise<unknown>,
+    signal: AbortSignal,
+  ): Promise<never> {
+    const { observer } = this.#options
+    const told = async () => {
+      observer.onStatus()
       await run()
-      this.#options.observer.onStatus()
-    }, signal)
+      observer.onStatus()
+    }
+    return demand.serve(told, ready, signal)
   }
 
   /** Lets what is written here go out before a failure ends the session: a mirror that cannot be read may still take it. */
@@ -193,14 +199,16 @@ export class Session {
         throw new MirrorAnswerError(mirror.address, 200, 'it is this very database, or a copy of its files')
       }
       if (!observer.claim(info.id)) throw new SameMirrorError(mirror.address, info.id)
-      if (info.id !== mirror.progress?.databaseId) {
-        await mirror.load(replica, info.id, scope)
-      } else if (!mirror.progress.forget(info.holds ?? [])) {
-        // It may have been restored from an old copy: what it told before is void.
-        mirror.head = info.position
-        mirror.progress.begin()
-        return { info, progress: mirror.progress }
-      }
+      const before = mirror.progress
+      const progress = await mirror.load(replica, info.id, scope)
+      if (progress !== before) continue
+      progress.forget(info.holds ?? [])
+      // Another checkpoint may have taken the place of one that does not hold.
+      if (!progress.positions().every((position) => asked.includes(position))) continue
+      // It may have been restored from an old copy: what it told before is void.
+      mirror.head = info.position
+      progress.begin()
+      return { info, progress }
     }
     throw new MirrorAnswerError(mirror.address, 200, 'it is another database with each answer')
   }

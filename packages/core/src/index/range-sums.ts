@@ -28,7 +28,7 @@ export interface PageSum extends Bounds, RangeSum {
 /** A miss checks pages of up to this many ids at once; larger ones, left by many inserts out of order, when idle. */
 const CHECKED_IDS = 8_192
 /** Ranges of up to so many ids are cut into parts by a scan, which makes the parts equal: some pages. */
-const SCANNED_IDS = 1_024
+const SCANNED_IDS = 2_304
 
 /** Sums over ranges of ids, and the checks that no entry has vanished: pages against the entries that they stand for. */
 export class RangeSums {

@@ -19,6 +19,8 @@ const PARTS = 16
 const PARTS_ALONE = 128
 /** Ids of a part at least: with fewer it would be told by its ids. */
 const PART_IDS = 16
+/** Parts of a range at most where each of them is so small that it would be told by its ids. */
+const LAST_PARTS = 32
 /** Bytes of texts after which an answer ends, of which one range takes a part at most. */
 const TEXT_BYTES = wireLimits.messageBytes / 4
 /** Ids that are looked at for one answer, roughly. */
@@ -79,7 +81,9 @@ async function tell(
       return { kind: 'ids', ids: prints.map(({ id, print }) => ({ id, print: wirePrint(print) })) }
     }
   }
-  const parts = await replica.parts(range, Math.min(most, Math.max(2, Math.ceil(count / PART_IDS))))
+  const last = Math.ceil(count / LISTED_IDS)
+  const fine = Math.min(most, Math.max(2, Math.ceil(count / PART_IDS)))
+  const parts = await replica.parts(range, last <= LAST_PARTS ? Math.max(last, fine) : fine)
   spend(
     budget,
     parts.map((part) => part.from),
