@@ -1,5 +1,5 @@
 import type { Transport } from '@mynah/replication'
-import { headers, subpaths } from '@mynah/replication/protocol'
+import { decodeAskedRanges, headers, subpaths } from '@mynah/replication/protocol'
 import { type Served, serveRequest, serveStream } from '@mynah/replication/serve'
 import type { Computer, Ground, Process } from './ground.js'
 import { Network } from './network.js'
@@ -71,15 +71,18 @@ export class Hosts {
       ...transport,
       request: async (request) => {
         const answer = await transport.request(request)
-        if (answer.headers[headers.more] !== undefined || isComparison(request.url))
+        const isCompared = new URL(request.url).pathname.endsWith(subpaths.ranges)
+        // Where nothing differs, no page of a feed is needed.
+        if (answer.headers[headers.more] !== undefined || isCompared)
           this.#ground.noteExchange(machine, scope)
+        if (isCompared && request.body !== undefined) this.#countRanges(request.body)
         return answer
       },
     }
   }
-}
 
-/** Whether what two sides know is compared: where nothing differs, no page of a feed is needed. */
-function isComparison(url: string): boolean {
-  return new URL(url).pathname.endsWith(subpaths.ranges)
+  #countRanges(question: Uint8Array): void {
+    const isFirst = decodeAskedRanges(question).every(({ sum }) => sum !== undefined)
+    this.#ground.count(isFirst ? 'reconciles' : 'questions about parts')
+  }
 }

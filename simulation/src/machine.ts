@@ -1,6 +1,6 @@
 import { open } from '@mynah/core'
 import { type DiskFault, type DiskOperation, MemoryDisk } from '@mynah/core/compliance'
-import { replicaOf } from '@mynah/core/replica'
+import { type LogRecord, replicaOf } from '@mynah/core/replica'
 import { replicate } from '@mynah/replication'
 import type { Check } from './check.js'
 import type { Computer, Ground, Process, Setup } from './ground.js'
@@ -43,6 +43,8 @@ export class Machine implements Computer {
   process: Process | undefined
   /** Counts starts and ends: what was begun before the last one is void. */
   life = 0
+  /** What the next process imports from elsewhere before it replicates. */
+  imports: readonly LogRecord[] = []
   /** Whether it left the fleet. */
   gone = false
   /** Whether a disk or a lack of space may have failed something in this life. */
@@ -166,6 +168,8 @@ export class Machine implements Computer {
       mode,
     )
     const replica = replicaOf(db)
+    if (this.imports.length > 0) await replica.merge(this.imports, { whole: true })
+    this.imports = []
     const replication = await replicate(db, {
       env,
       mirrors: setup.mirrors,

@@ -1,3 +1,4 @@
+import type { LogRecord, Replica } from '@mynah/core/replica'
 import type { Machine } from './machine.js'
 import { addressOf, prefixes, type World } from './world.js'
 
@@ -18,7 +19,13 @@ export class Membership {
 
   change(): void {
     const { random } = this.#world
-    random.pick([() => this.#copyPeer(), () => this.#join(), () => this.#leave(), () => this.#wipe()])()
+    random.pick([
+      () => this.#copyPeer(),
+      () => this.#join(),
+      () => this.#leave(),
+      () => this.#wipe(),
+      () => this.#import(),
+    ])()
   }
 
   /** Another scope, or another mode, from the next start on. */
@@ -94,12 +101,49 @@ export class Membership {
   #wipe(): void {
     const mirror = this.#world.random.pick(this.#world.mirrors)
     this.#world.count('wiped mirrors')
+    this.#empty(mirror)
+    this.#startLater(mirror)
+  }
+
+  #empty(mirror: Machine): void {
     mirror.crash('power cut')
     this.#world.tell(`${mirror.name} has an empty disk`)
     this.#world.model.guarantees.setBack(mirror.diskName)
     mirror.insertNew()
     this.#world.applicationOf(mirror).recall(undefined)
     this.#world.copyExchanged(mirror, undefined)
-    this.#startLater(mirror)
+  }
+
+  /** A mirror, or a new peer, begins as another database into which somebody brought documents of this one. */
+  #import(): void {
+    const { random, peers, mirrors, machines } = this.#world
+    const original = random.pick(machines)
+    const { process } = original
+    if (process === undefined) return
+    const isMirror = peers.length >= PEERS || random.chance(0.5)
+    const others = mirrors.filter((mirror) => mirror !== original)
+    if (isMirror && others.length === 0) return
+    this.#world.count('imported databases')
+    this.#world.run(original, 'export', async ({ replica }) => {
+      const records = await heldBy(replica)
+      if (!process.alive) return
+      const target = isMirror ? random.pick(others) : this.#world.add('peer', peers[0]!.setup)
+      if (target.gone) return
+      if (isMirror) this.#empty(target)
+      target.imports = records
+      this.#world.tell(`${target.name} begins with ${records.length} documents of ${original.name}`)
+      this.#startLater(target)
+    })
+  }
+}
+
+/** All leaves whose bodies a replica holds. */
+async function heldBy(replica: Replica): Promise<readonly LogRecord[]> {
+  const records: LogRecord[] = []
+  for (let since = 0; ; ) {
+    const page = await replica.feed({ since, bodies: true, whole: true })
+    records.push(...page.records.filter(({ kind }) => kind === 'revision'))
+    if (!page.more) return records
+    since = page.position.seq
   }
 }

@@ -21,6 +21,12 @@ function someIds(world: World, random: Random): readonly string[] {
   return [...new Set(Array.from({ length: random.between(1, 12) }, () => anId(world, random)))]
 }
 
+/** More than a mirror tells one by one, where the run has so many. */
+function manyIds({ fillers }: World, random: Random): readonly string[] {
+  const start = random.below(fillers.length + 1)
+  return fillers.slice(start, start + random.between(0, fillers.length))
+}
+
 function anyFreshness(random: Random): ReadOptions {
   const freshness = random.pick(['local', 'index', 'index', 'mirror'] as const)
   return { freshness, waitMs: random.pick([200, 2_000]) }
@@ -31,6 +37,7 @@ const operations: readonly (readonly [weight: number, name: string, Operation])[
   [30, 'edit', (process, app, random, world) => app.edit(process, anId(world, random), anyFreshness(random))],
   [5, 'put new', (process, app, random, world) => app.put(process, app.draw(anId(world, random)))],
   [6, 'putMany', (process, app, random, world) => app.putMany(process, someIds(world, random))],
+  [1, 'putMany of many', (process, app, random, world) => app.putMany(process, manyIds(world, random))],
   [6, 'update', (process, app, random, world) => app.update(process, anId(world, random))],
   [8, 'delete', (process, app, random, world) => app.delete(process, anId(world, random))],
   [

@@ -3,6 +3,8 @@ export interface Profile {
   readonly peers: readonly [least: number, most: number]
   readonly mirrors: readonly [least: number, most: number]
   readonly ids: readonly [least: number, most: number]
+  /** The chance that a run has many more documents, of which little is asked. */
+  readonly many: number
   readonly steps: readonly [least: number, most: number]
   /** Mean pause between two steps, virtual milliseconds. */
   readonly pauseMs: readonly [least: number, most: number]
@@ -17,7 +19,10 @@ export interface Profile {
   readonly restart: number
   /** An old copy of the disk in the place of the newer. */
   readonly restore: number
-  /** Changes of who belongs to the fleet: copies of a peer's disk, mirrors that join, leave or are wiped. */
+  /**
+   * Changes of who belongs to the fleet: copies of a peer's disk, databases with another's documents, mirrors that join,
+   * leave or are wiped.
+   */
   readonly membership: number
   /** Changes of mode and scope. */
   readonly settings: number
@@ -30,6 +35,7 @@ const everything: Profile = {
   peers: [2, 5],
   mirrors: [1, 3],
   ids: [5, 40],
+  many: 0.2,
   steps: [100, 600],
   pauseMs: [10, 120],
   scoped: 0.3,
@@ -38,7 +44,7 @@ const everything: Profile = {
   kill: 0.012,
   powerCut: 0.012,
   restart: 0.008,
-  restore: 0.004,
+  restore: 0.006,
   membership: 0.004,
   settings: 0.006,
   clock: 0.01,

@@ -18,6 +18,9 @@ const LEAST: Readonly<Record<string, number>> = {
   'clock changes': 3,
   'scope changes': 0.5,
   'joined mirrors': 0.1,
+  'imported databases': 0.1,
+  reconciles: 5,
+  'questions about parts': 0.3,
 }
 
 /** What some runs came to, together. */

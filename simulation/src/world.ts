@@ -5,6 +5,9 @@ import { Hosts } from './hosts.js'
 import { Machine } from './machine.js'
 import type { Random } from './random.js'
 
+/** Documents of a run that has many. */
+const FILLERS = 200
+
 export interface WorldOptions extends GroundOptions {
   /** Default: as many as are drawn. */
   readonly ids?: readonly string[]
@@ -17,6 +20,8 @@ export class World extends Ground {
   /** Those in the fleet now. */
   readonly machines: Machine[] = []
   readonly ids: readonly string[]
+  /** Documents that are there for their number, in some runs. */
+  readonly fillers: readonly string[]
   readonly #applications = new Map<Machine, Application>()
   /** Operations that were begun and are not over, with the life that they belong to. */
   readonly #pending = new Set<{
@@ -31,6 +36,8 @@ export class World extends Ground {
     this.check = new Check(this)
     this.hosts = new Hosts(this)
     this.ids = options.ids ?? idsOf(this.random.between(...options.profile.ids), this.random)
+    const many = this.random.chance(options.profile.many)
+    this.fillers = many ? idsOf(FILLERS, this.random).map((id) => `${id} filler`) : []
   }
 
   get mirrors(): readonly Machine[] {

@@ -1,5 +1,5 @@
 import type { Change, Database, DerivedStore, Document, Read, Storage } from '@mynah/core'
-import { type LogRecord, type Replica, replicaOf } from '@mynah/core/replica'
+import { type LogRecord, type RangeSum, type Replica, replicaOf } from '@mynah/core/replica'
 import { describe, expect, test } from 'vitest'
 import type { Parts } from '../src/ground.js'
 import { profiles } from '../src/profile.js'
@@ -154,6 +154,27 @@ function keptDocuments(db: Database): Database {
   }))
 }
 
+/** Sums that say nothing: whoever compares them takes both sides to know the same. */
+function emptySums(db: Database): Database {
+  const empty = (sum: RangeSum) => ({ ...sum, count: 0, sum: new Uint8Array(32) })
+  return withReplica(db, (replica) => ({
+    sum: async (range) => empty(await replica.sum(range)),
+    sums: async (range, borders) => (await replica.sums(range, borders)).map(empty),
+  }))
+}
+
+/** A comparison id by id that leaves out one of the own ids now and then. */
+function skippedIds(db: Database, mode: 'peer' | 'mirror'): Database {
+  if (mode === 'mirror') return db
+  const now = every(2)
+  return withReplica(db, (replica) => ({
+    prints: async (range, most) => {
+      const prints = await replica.prints(range, most)
+      return now() ? prints.slice(1) : prints
+    },
+  }))
+}
+
 /** An index that calls everything current. */
 function boastfulReads(db: Database): Database {
   return withReads(db, (found) => ({ ...found, current: true }))
@@ -172,6 +193,8 @@ const controls: readonly (readonly [name: string, parts: () => Partial<Parts>, c
   ['a watermark before its data', () => ({ database: hastyFeed }), /converge|lost|whole/],
   ['changes that are left out', () => ({ database: forgetfulChanges }), /changes miss nothing/],
   ['deletes that do not travel', () => ({ database: keptDocuments }), /converge|lost|superseded/],
+  ['a reconcile that believes any sum', () => ({ database: emptySums }), /converge|lost|whole/],
+  ['a reconcile that skips ids', () => ({ database: skippedIds }), /converge|lost|whole/],
   ['everything called current', () => ({ database: boastfulReads }), /current|vanish/],
 ]
 
