@@ -293,7 +293,7 @@ export class Application implements Editor {
     if (process.replication.mirrors().length === 0) return
     if (scope !== undefined && !scope.some((prefix) => id.startsWith(prefix)))
       throw new Violation('only what is in scope is called current', `${name}: ${id}`)
-    if (!this.#ground.everExchanged(this.#machine, scope))
+    if (!this.#ground.everExchanged(this.#machine, id))
       throw new Violation('nothing is current before an exchange', `${name}: ${id}`)
   }
 }

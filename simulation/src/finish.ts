@@ -54,8 +54,10 @@ async function compare(world: World): Promise<string | undefined> {
   const known = new Map<Machine, Leaves>()
   for (const machine of world.machines) {
     if (machine.process === undefined) return `${machine.name} is down`
-    const { state, ahead, behind } = machine.process.replication.status()
-    if (ahead > 0 || behind > 0) return `${machine.name} is ${ahead} ahead and ${behind} behind, ${state}`
+    const { replication } = machine.process
+    const { state, ahead, behind } = replication.status()
+    if (replication.mirrors().length > 0 && (ahead > 0 || behind > 0))
+      return `${machine.name} is ${ahead} ahead and ${behind} behind, ${state}`
     known.set(machine, await leavesOf(world, machine.process))
   }
   const ghosts = ghostsIn(world, [...known.values()])

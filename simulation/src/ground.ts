@@ -72,7 +72,7 @@ export class Ground {
   readonly model = new Model()
   readonly counts = new Map<string, number>()
   /** The scopes under which a machine was answered by a mirror. */
-  readonly #exchanged = new Map<Computer, Set<string>>()
+  readonly #exchanged = new Map<Computer, Map<string, Setup['scope']>>()
   #announce: (violation: Violation | Error) => void = () => undefined
   /** Rejects with the first violation. */
   readonly failure = new Promise<never>((_, reject) => {
@@ -105,20 +105,21 @@ export class Ground {
     this.#announce(violation)
   }
 
-  /** Whether the machine's database may ever have exchanged anything with a mirror under this scope. */
-  everExchanged(machine: Computer, scope: Setup['scope']): boolean {
-    return this.#exchanged.get(machine)?.has(String(scope)) === true
+  /** Whether the machine's database may ever have exchanged anything with a mirror under a scope that has this id. */
+  everExchanged(machine: Computer, id: string): boolean {
+    const scopes = [...(this.#exchanged.get(machine)?.values() ?? [])]
+    return scopes.some((scope) => scope === undefined || scope.some((prefix) => id.startsWith(prefix)))
   }
 
   noteExchange(machine: Computer, scope: Setup['scope']): void {
-    const scopes = this.#exchanged.get(machine) ?? new Set()
-    this.#exchanged.set(machine, scopes.add(String(scope)))
+    const scopes = this.#exchanged.get(machine) ?? new Map<string, Setup['scope']>()
+    this.#exchanged.set(machine, scopes.set(String(scope), scope))
   }
 
   /** The machine has exchanged what the other has, which may be nothing. */
   copyExchanged(machine: Computer, original: Computer | undefined): void {
     const scopes = original && this.#exchanged.get(original)
     if (scopes === undefined) this.#exchanged.delete(machine)
-    else this.#exchanged.set(machine, new Set(scopes))
+    else this.#exchanged.set(machine, new Map(scopes))
   }
 }

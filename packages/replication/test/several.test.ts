@@ -48,7 +48,9 @@ async function converge(nodes: readonly Node[]): Promise<void> {
       ({ root, notHeld }) =>
         root.sum === first!.root.sum && root.count === first!.root.count && notHeld === 0,
     )
-    if (isSame && nodes.every(({ replication }) => isQuiet(replication))) return
+    // Who knows no mirror has nothing to wait for.
+    const isDone = ({ replication }: Node) => replication.mirrors().length === 0 || isQuiet(replication)
+    if (isSame && nodes.every(isDone)) return
   }
 }
 
