@@ -63,10 +63,14 @@ export class Push {
     const { replica, progress, info, onPushed } = this.#options
     // A mirror that began empty knows what it was given since, which is what is written here and what it gave.
     this.#asking ??= progress.push.current === undefined && info.position.seq > 0
+    let ahead: Promise<FeedPage> | undefined
     for (;;) {
       const since = progress.push.current?.source.seq ?? 0
       if (replica.position().seq <= since) break
-      const page = await replica.feed({ since, bodies: true, bytes: PAGE_BYTES, signal })
+      const page = await (ahead ?? this.#page(since, signal))
+      // Read while this one is under way.
+      ahead = page.more ? this.#page(page.position.seq, signal) : undefined
+      ahead?.catch(() => {})
       const sent = await this.#sendPage(page, since, signal)
       progress.push.advance({ source: page.position, target: await this.sender.target(signal) })
       if (!page.more) progress.pushedAll()
@@ -76,6 +80,10 @@ export class Push {
     this.#asking = false
     progress.pushedAll()
     onPushed(0)
+  }
+
+  #page(since: number, signal: AbortSignal): Promise<FeedPage> {
+    return this.#options.replica.feed({ since, bodies: true, bytes: PAGE_BYTES, signal })
   }
 
   /**
@@ -94,11 +102,14 @@ export class Push {
     return page.more ? page.position.seq : undefined
   }
 
-  async #sendPage({ records, position }: FeedPage, since: number, signal: AbortSignal): Promise<Sent> {
+  async #sendPage({ records, position, alone }: FeedPage, since: number, signal: AbortSignal): Promise<Sent> {
     const { replica, progress } = this.#options
     const given = progress.isPulled(since, position.seq) ? loneLeaves(records) : new Set()
     const held = records.filter((record) => record.kind === 'revision' && !given.has(record))
-    const sent = await this.sender.send(await this.#wanted(held, signal), false, signal)
+    const wanted = await this.#wanted(held, signal)
+    const sent = await (alone
+      ? this.sender.sendAlone(wanted, signal)
+      : this.sender.send(wanted, false, signal))
     const stubs = new Set(records.filter(({ kind }) => kind === 'stub'))
     for (const leaf of cutShort(records)) {
       const found = await replica.bodies([leaf])

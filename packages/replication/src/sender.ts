@@ -131,10 +131,20 @@ export class Sender {
    * transaction are sent in one request, also those of them that were not given, and taken or refused together.
    */
   async send(records: readonly LogRecord[], whole: boolean, signal: AbortSignal): Promise<Sent> {
+    return this.#sendAll(await this.#parts(records, whole), whole, signal)
+  }
+
+  /** As `send`, of leaves that are known to have been written each alone. */
+  sendAlone(records: readonly LogRecord[], signal: AbortSignal): Promise<Sent> {
+    const parts = records.map((record) => [record])
+    return this.#sendAll(parts, false, signal)
+  }
+
+  async #sendAll(parts: readonly Part[], whole: boolean, signal: AbortSignal): Promise<Sent> {
     const sent: Sent = { accepted: new Set(), refused: [] }
     let batch: Part[] = []
     let length = 0
-    for (const part of await this.#parts(records, whole)) {
+    for (const part of parts) {
       if (length > 0 && length + part.length > this.#recordsMax) {
         add(sent, await this.#sendBatch(batch, whole, signal))
         batch = []

@@ -16,9 +16,18 @@ export interface ChangedDocument {
   readonly entry: Entry
 }
 
+/** Part of what changed. */
+export interface ChangedBatch {
+  /** May be none. */
+  readonly documents: readonly ChangedDocument[]
+  /** What the batch covers up to. */
+  readonly seq: number
+  /** Whether a record in what it covers is followed by another of its transaction. */
+  readonly continues: boolean
+}
+
 /**
- * Documents whose newest change lies past `since` and not past `until`, in order of seq, in batches; each batch comes
- * with the seq that it covers up to, and may be empty. A document that changes again while this runs is told as it is by
+ * Documents whose newest change lies past `since` and not past `until`, in order of seq, in batches. A document that changes again while this runs is told as it is by
  * then, once: who has come to `until` knows all that was changed up to there.
  */
 export async function* changedDocuments(
@@ -26,7 +35,7 @@ export async function* changedDocuments(
   index: DocumentIndex,
   since: number,
   until: number,
-): AsyncGenerator<{ readonly documents: readonly ChangedDocument[]; readonly seq: number }> {
+): AsyncGenerator<ChangedBatch> {
   const late = new Set<string>()
   for await (const batch of log.scan(since + 1, until)) {
     const changes = batch.filter(({ record }) => !record.supplies)
@@ -43,7 +52,8 @@ export async function* changedDocuments(
     }
     // Who is told with a newer change must not come back as it was, behind the position that is given out.
     if (log.synced < log.head) await log.sync()
-    yield { documents, seq: batch.at(-1)?.seq ?? since }
+    const continues = batch.some(({ record }) => record.continues)
+    yield { documents, seq: batch.at(-1)?.seq ?? since, continues }
   }
 }
 

@@ -1,5 +1,5 @@
 import { compareUtf8 } from '../bytes/compare.js'
-import { supersededOf } from '../changes/ancestry.js'
+import { readable, supersededOf } from '../changes/ancestry.js'
 import { type ChangedDocument, changedDocuments, leafRecord } from '../changes/feed.js'
 import { positionAt } from '../changes/positions.js'
 import { valueBytes } from '../codec/value-size.js'
@@ -29,18 +29,23 @@ async function pageBySeq(context: Context, options: FeedOptions): Promise<FeedPa
   const budget = options.bytes ?? PAGE_BYTES
   const records: LogRecord[] = []
   let bytes = 0
-  for await (const { documents } of changedDocuments(log, index, options.since, until)) {
+  // What stands at the page's border may go on behind it.
+  let alone = options.since === 0 || (await readable(log, options.since))?.continues === false
+  for await (const { documents, continues } of changedDocuments(log, index, options.since, until)) {
+    if (continues) alone = false
     for (const document of documents) {
       options.signal?.throwIfAborted()
+      // Other leaves, and newer ones, were written where this page does not look.
+      if (document.entry.leaves.length > 1 || document.entry.leaves[0]!.seq !== document.seq) alone = false
       const told = await recordsOf(context, document, options)
       records.push(...told.records)
       bytes += told.bytes
       if (bytes >= budget && document.seq < until) {
-        return { records, position: positionAt(log.incarnations, document.seq), more: true }
+        return { records, position: positionAt(log.incarnations, document.seq), more: true, alone }
       }
     }
   }
-  return { records, position: positionAt(log.incarnations, until), more: false }
+  return { records, position: positionAt(log.incarnations, until), more: false, alone }
 }
 
 /**
@@ -55,7 +60,7 @@ async function pageById(context: Context, options: FeedOptions): Promise<FeedPag
   const { since, resume } = options
   const newest = Math.min(log.synced, index.root.seq)
   const until = resume?.until ?? newest
-  const end = { position: positionAt(log.incarnations, until), more: until < newest }
+  const end = { position: positionAt(log.incarnations, until), more: until < newest, alone: false }
   if (until <= since) return { records: [], ...end }
   const page = new PageById(context, options)
   for (const bounds of boundsWithin(options)) {

@@ -51,6 +51,8 @@ export interface FeedPage {
   readonly more: boolean
   /** Of a feed of a part of the ids: the last id that was told. The next page has the same `since`, and `resume`. */
   readonly after?: string
+  /** Whether each leaf is known to stand alone: none was written together with others, in a transaction. */
+  readonly alone: boolean
 }
 
 export interface FeedOptions {
