@@ -30,6 +30,9 @@ const VERSION = 1
 const CODEC = { none: 0, xz: 1 } as const
 const UINT32_MAX = 0xffff_ffff
 
+/** A block up to here is not compressed where it is to be fast: little or nothing would be saved, at two trips to another thread. */
+const SMALL_BYTES = 1024
+
 /** Bytes of a shard's header. */
 export const shardHeaderBytes = 32
 
@@ -71,7 +74,8 @@ export async function encodeShard(
   if (!Number.isInteger(span) || span < 0 || span > UINT32_MAX) throw new RangeError(`A span of ${span}`)
   if (last !== undefined && last.seq - firstSeq >= span) throw new RangeError(`Seq ${last.seq} past the span`)
   const raw = options.block ?? encodeBlock(records, firstSeq)
-  const compressed = await options.env.offload(() => compress(raw, options))
+  const isSmall = options.effort === 'fast' && raw.length <= SMALL_BYTES
+  const compressed = isSmall ? raw : await options.env.offload(() => compress(raw, options))
   const helps = compressed.length < raw.length
   const stored = helps ? compressed : raw
   const writer = new ByteWriter(shardHeaderBytes + stored.length)
