@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { auditCrashes, type CrashCounts } from './crash-audit.js'
 import { type DamageCounts, sweepDamage } from './damage-sweep.js'
 import { auditFleet, type FleetCounts } from './fleet-audit.js'
+import { auditRestarts, type RestartCounts } from './restart-audit.js'
 
 const help = `npm run audit -- [options]: kills databases, cuts their power, and counts what they lose.
 
@@ -9,6 +10,7 @@ const help = `npm run audit -- [options]: kills databases, cuts their power, and
   --cuts N        of those besides, how many lose what was not synced   (200)
   --documents N   documents with an acknowledged write, at least      (10000)
   --damage N      instead: files of a database damaged, N times
+  --restarts N    instead: a mirror restarted N times while clients write to it
   --fleet         also two peers and a mirror, restarted and cut off
   --seed N        make the choices of an earlier run: what is written, when a process
                   is to die. How far it had come by then is up to the machine and
@@ -72,6 +74,19 @@ function damageLine({ damages, open, harmful, deaths, bySort }: DamageCounts): s
   )
 }
 
+async function restarts(wanted: number, show: (text: string) => void): Promise<void> {
+  const line = ({ restarts: done, acknowledged, repeated, slowestStopMs }: RestartCounts): string =>
+    `${number(done)} restarts, ${number(acknowledged)} acknowledged writes, ${number(repeated)} sent again, ` +
+    `slowest stop ${number(slowestStopMs)} ms`
+  const options = { restarts: wanted, writers: 16, writesBetween: 100 }
+  const report = await auditRestarts({ ...options, onProgress: (counts) => show(line(counts)) })
+  if (process.stdout.isTTY) process.stdout.write('\r\u001b[K')
+  console.log(line(report))
+  for (const fault of report.faults) console.log(`  ${fault}`)
+  console.log(report.faults.length === 0 ? 'nothing lost, nothing wrong' : 'FAILED')
+  if (report.faults.length > 0) process.exitCode = 1
+}
+
 async function damageSweep(seed: number, damages: number, show: (text: string) => void): Promise<void> {
   const report = await sweepDamage({ seed, damages, onProgress: (counts) => show(damageLine(counts)) })
   conclude(report, damageLine(report))
@@ -92,6 +107,7 @@ async function main(): Promise<void> {
       documents: { type: 'string', default: '10000' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
       damage: { type: 'string' },
+      restarts: { type: 'string' },
       fleet: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -101,6 +117,7 @@ async function main(): Promise<void> {
   console.log(`seed ${seed}`)
   const show = progress()
   if (values.damage !== undefined) return damageSweep(seed, count('damage', values.damage), show)
+  if (values.restarts !== undefined) return restarts(count('restarts', values.restarts), show)
   const crashes = await auditCrashes({
     seed,
     kills: count('kills', values.kills),
