@@ -48,6 +48,9 @@ export interface RawRequest {
   readonly signal?: AbortSignal
 }
 
+const BUSY_TRIES = 5
+const BUSY_S_MAX = 3
+
 export const types = {
   shard: 'application/vnd.mynah.shard',
   message: 'application/msgpack',
@@ -73,7 +76,13 @@ export class RawDatabase {
   /** The answer as it came; what holds for each answer has been checked. */
   async ask(method: string, path: string, request: RawRequest = {}): Promise<RawAnswer> {
     const asked = this.checksumOf(method, path, request)
-    const response = await this.open(method, path, request)
+    let response = await this.open(method, path, request)
+    // A mirror may be busy, with others too.
+    for (let tries = 1; tries < BUSY_TRIES && isBusy(response); tries++) {
+      await response.arrayBuffer()
+      await new Promise((resolve) => setTimeout(resolve, 1_000 * Number(response.headers.get('retry-after'))))
+      response = await this.open(method, path, request)
+    }
     const body = new Uint8Array(await response.arrayBuffer())
     const answer = { status: response.status, headers: response.headers, body }
     if (response.status < 300) checkAnswer(answer, asked, `${method} ${path || ':db'}`)
@@ -222,6 +231,12 @@ export class RawDatabase {
   ): Promise<void> {
     refused(await this.ask(method, path, request), status, code, `${method} ${path || ':db'}`)
   }
+}
+
+/** Whether it says when to come again, and that that is soon. */
+function isBusy({ status, headers }: Response): boolean {
+  const again = headers.get('retry-after')
+  return (status === 429 || status === 503) && again !== null && Number(again) <= BUSY_S_MAX
 }
 
 function spelled(path: string, { query = [] }: RawRequest): string {
