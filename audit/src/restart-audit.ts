@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -64,7 +65,7 @@ class RestartRun {
     for (let done = 0; done < restarts; done++) {
       await this.#written(this.#acknowledged.size + writesBetween)
       // One stop waits for clients that will never be done: they are cut off after the grace.
-      await this.#restart(done === 0 ? this.#slowClients() : [])
+      await this.#restart(done === 0 ? await this.#slowClients() : [])
       onProgress?.(this.#counts)
     }
     this.#over = true
@@ -127,20 +128,24 @@ class RestartRun {
     while (this.#acknowledged.size < count) await pause()
   }
 
-  /** One that sends half of a body, one that takes no answer, one that follows. */
-  #slowClients(): readonly Socket[] {
+  /** One that sends half of a body, one that takes no answer, one that follows: each of them is being served. */
+  #slowClients(): Promise<readonly Socket[]> {
     const { pathname } = new URL(this.mirror.url)
+    const half = 'content-type: application/json\r\ncontent-length: 100\r\nexpect: 100-continue'
     const asked = [
-      `PUT ${pathname}/docs/half HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`,
-      `GET ${pathname}/changes?documents=true HTTP/1.1\r\nhost: x\r\n\r\n`,
+      `PUT ${pathname}/docs/half HTTP/1.1\r\nhost: x\r\n${half}\r\n\r\n{`,
+      `GET ${pathname}/changes?documents=true&live=true HTTP/1.1\r\nhost: x\r\n\r\n`,
       `GET ${pathname}/records/live HTTP/1.1\r\nhost: x\r\n\r\n`,
     ]
-    return asked.map((text) => {
-      const socket = connect(this.mirror.port, '127.0.0.1').pause()
-      socket.on('error', () => {})
-      socket.write(text)
-      return socket
-    })
+    return Promise.all(
+      asked.map(async (text) => {
+        const socket = connect(this.mirror.port, '127.0.0.1')
+        socket.on('error', () => {})
+        socket.write(text)
+        await once(socket, 'readable')
+        return socket.pause()
+      }),
+    )
   }
 
   async #compare(): Promise<void> {

@@ -48,7 +48,7 @@ test('a token is made, listed and revoked beside a running mirror, which notices
   })
   await expect.poll(() => status('/site-1', secret), { timeout: 10_000 }).toBe(401)
   expect((await token(data, 'revoke', secret)).said).toContain('There is no token')
-})
+}, 120_000)
 
 test('mistakes are explained, and change nothing', async () => {
   const data = await temporaryFolder()
@@ -68,7 +68,7 @@ test('mistakes are explained, and change nothing', async () => {
     expect([code, said]).toEqual([1, expect.stringMatching(pattern)])
   }
   expect((await token(data, 'list')).said).toContain('There are no tokens')
-})
+}, 120_000)
 
 test('settings are printed without secrets, and nothing is begun', async () => {
   const config = join(await temporaryFolder(), 'mynah.json')
