@@ -29,6 +29,7 @@ export type {
   Replica,
   ReplicationSettings,
   ShardPage,
+  TakeCommit,
   TakeReport,
 } from './database/replica.js'
 

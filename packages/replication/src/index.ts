@@ -1,6 +1,7 @@
 export type { AddressClass } from './address-class.js'
 export type { OnConflict } from './conflict-merger.js'
 export { type ConnectOptions, connect } from './connect.js'
+export type { CopyStatus } from './copy-progress.js'
 export {
   DatabaseNameInvalidError,
   DatabaseUnknownError,

@@ -55,7 +55,7 @@ export class MirrorCalls {
     const request = this.#request(call)
     const asked = request.headers[headers.checksum] ?? ''
     const answer = await this.#allowed(call, request)
-    const isEmpty = answer.status === 204 && call.answerType === mediaTypes.shard
+    const isEmpty = answer.status === 204 && isOfShards(call)
     if (!isEmpty && answer.status !== 200 && answer.status !== 201) throw this.#failure(answer)
     if (!isEmpty && !isType(answer.headers, call.answerType))
       throw this.garbled(answer, `not ${call.answerType}`)
@@ -110,7 +110,7 @@ export class MirrorCalls {
         ...call.headers,
       },
       ...(call.body === undefined ? {} : { body: call.body }),
-      answerBytesMax: call.answerType === mediaTypes.shard ? wireLimits.shardBytes : wireLimits.messageBytes,
+      answerBytesMax: isOfShards(call) ? wireLimits.shardBytes : wireLimits.messageBytes,
       signal: call.signal,
       ...(within && { within }),
     }
@@ -179,6 +179,10 @@ export class MirrorCalls {
 function headBytes(message: { readonly headers: Readonly<Record<string, string>> }): number {
   const lines = Object.entries(message.headers).map(([name, value]) => name.length + value.length + 4)
   return lines.reduce((sum, bytes) => sum + bytes, HEAD_BYTES)
+}
+
+function isOfShards({ answerType }: Call): boolean {
+  return answerType === mediaTypes.shard || answerType === mediaTypes.shards
 }
 
 function isType(headers: Readonly<Record<string, string>>, type: string): boolean {

@@ -9,10 +9,10 @@ import {
   type LogRecord,
   type OwedPage,
   type Position,
+  type ShardPage,
 } from '@mynah/core/replica'
 import { DatabaseUnknownError } from './errors.js'
-import { linkedSignal } from './linked-signal.js'
-import { LiveLines } from './live-lines.js'
+import { livePositions } from './live-positions.js'
 import { databaseOf } from './mirror-address.js'
 import { type Call, MirrorCalls, type MirrorCallsOptions, priorities } from './mirror-calls.js'
 import type { Prefixes } from './part.js'
@@ -20,7 +20,6 @@ import {
   type DatabaseInfo,
   decodeHeld,
   decodeInfo,
-  decodeLiveLine,
   decodeMissing,
   decodeOwed,
   decodePushAnswer,
@@ -32,6 +31,7 @@ import {
 import { headers, mediaTypes, subpaths, wireLimits } from './protocol/names.js'
 import { parsePosition, positionText } from './protocol/position.js'
 import { type AskedRange, decodeToldRanges, encodeAskedRanges, type ToldRanges } from './protocol/ranges.js'
+import { decodeShards } from './protocol/shards.js'
 import { type PulledPage, type PullQuery, pullParameters } from './pull-query.js'
 import type { TransportAnswer } from './transport.js'
 
@@ -125,13 +125,27 @@ export class MirrorClient {
     const answer = await this.#calls.call({
       ...{ method: 'GET', path, signal, answerType: mediaTypes.shard, allowBytes },
     })
-    const position = this.#position(answer)
-    const more = answer.headers[headers.more]
-    if (position === undefined || (more !== '0' && more !== '1'))
-      throw this.#calls.garbled(answer, 'no position')
+    const page = this.#page(answer)
     const after = this.#after(answer, asked.walk)
     const records = await this.#records(answer)
-    return { records, position, more: more === '1', ...(after === undefined ? {} : { after }) }
+    return { records, ...page, ...(after === undefined ? {} : { after }) }
+  }
+
+  /**
+   * Shards of the mirror's log, as they lie, from the one that stands for the seq behind `after` on.
+   * @throws CursorLostError when `after` is not in the mirror's history
+   */
+  async shards(after: Position | undefined, signal: AbortSignal): Promise<ShardPage> {
+    const { pageBytes: allowBytes = wireLimits.copyBytes } = this.#options.traffic
+    const query = new URLSearchParams({ bytes: String(allowBytes) })
+    if (after !== undefined) query.set('after', positionText(after))
+    const path = `${subpaths.shards}?${query}`
+    const answer = await this.#calls.call({
+      ...{ method: 'GET', path, signal, answerType: mediaTypes.shards, allowBytes },
+    })
+    const page = this.#page(answer)
+    if (answer.status === 204) return { shards: [], lost: false, ...page }
+    return { ...this.#calls.decoded(answer, () => decodeShards(answer.body)), ...page }
   }
 
   /** Which of the leaves the mirror wants, in order. */
@@ -223,36 +237,22 @@ export class MirrorClient {
     )
   }
 
-  /**
-   * The mirror's position now and after each of its commits that changed ids of these prefixes (undefined: any); undefined
-   * for each sign of life in between. Without end, but for a failure or the signal, which is also the way to leave it
-   * while it waits.
-   */
-  async *live(prefixes: Prefixes, followed: AbortSignal): AsyncGenerator<Position | undefined, never> {
-    const { signal, release } = linkedSignal(followed)
-    try {
-      return yield* this.#live(prefixes, signal)
-    } finally {
-      release()
-    }
-  }
-
-  async *#live(prefixes: Prefixes, signal: AbortSignal): AsyncGenerator<Position | undefined, never> {
-    const query = new URLSearchParams(prefixes?.length === 0 ? { none: '1' } : {})
-    for (const prefix of prefixes ?? []) query.append('prefix', prefix)
-    const path = `${subpaths.live}${query.size > 0 ? `?${query}` : ''}`
-    const stream = await this.#calls.stream({ method: 'GET', path, signal, answerType: mediaTypes.lines })
-    const chunks = stream.body[Symbol.asyncIterator]()
-    const lines = new LiveLines()
-    for (;;) {
-      const chunk = await this.#calls.chunk(chunks, signal)
-      const positions = this.#calls.decoded(stream, () => lines.take(chunk).map(decodeLiveLine))
-      yield positions.findLast((position) => position !== undefined)
-    }
+  /** As `livePositions`. */
+  live(prefixes: Prefixes, signal: AbortSignal): AsyncGenerator<Position | undefined, never> {
+    return livePositions(this.#calls, prefixes, signal)
   }
 
   #info(answer: TransportAnswer): DatabaseInfo {
     return this.#calls.decoded(answer, () => decodeInfo(new TextDecoder().decode(answer.body)))
+  }
+
+  /** What a page says of its place. */
+  #page(answer: TransportAnswer): { readonly position: Position; readonly more: boolean } {
+    const position = this.#position(answer)
+    const more = answer.headers[headers.more]
+    if (position === undefined || (more !== '0' && more !== '1'))
+      throw this.#calls.garbled(answer, 'no position')
+    return { position, more: more === '1' }
   }
 
   #told<T>(answer: TransportAnswer, told: T): Told<T> {

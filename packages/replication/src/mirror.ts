@@ -2,6 +2,7 @@ import type { Env } from '@mynah/core'
 import type { Position, Replica } from '@mynah/core/replica'
 import { type AddressClass, namedWithin } from './address-class.js'
 import { Backoff } from './backoff.js'
+import { CopyProgress, type CopyStatus } from './copy-progress.js'
 import { MirrorRefusedError } from './errors.js'
 import { Progress } from './progress.js'
 import { pullKey, type Scope } from './scope.js'
@@ -40,6 +41,8 @@ export class Mirror {
   /** The database's id there, as of the last contact. */
   databaseId: string | undefined
   progress: Progress | undefined
+  /** While the first copy of what it has is under way. */
+  copy: CopyProgress | undefined
   state: MirrorState = 'waiting'
   /** The mirror's newest position that it told. */
   head: Position | undefined
@@ -167,6 +170,25 @@ export class Mirror {
   /** The same, and nothing of it was left out because it changed again further on. */
   pushedAll(): number {
     return this.progress?.pushedAllSeq ?? 0
+  }
+
+  /** A pull has come to this place; with a clock, the first one. */
+  pulled(position: Position, env: Env | undefined): void {
+    this.tell(position)
+    if (env === undefined) return
+    this.copy ??= new CopyProgress(env, position.seq)
+    this.copy.moved(position.seq)
+  }
+
+  /** It confirmed that all it has is here, at this time of the wall clock. */
+  upToDate(nowMs: number): void {
+    this.upToDateAtMs = nowMs
+    this.copy = undefined
+  }
+
+  /** How far the first pull is; undefined where none is under way. */
+  copied(): CopyStatus | undefined {
+    return this.copy?.status(this.head?.seq ?? 0)
   }
 
   /** Seqs of the mirror that are not pulled yet. */

@@ -1,6 +1,7 @@
-import type { IdPrefixes, MergeReport, Parked, Position, Replica } from '@mynah/core/replica'
+import type { IdPrefixes, MergeReport, Parked, Position, Replica, TakeCommit } from '@mynah/core/replica'
 import { Backlog } from './backlog.js'
-import { addedPart, common, isSamePart, isWithin, type Prefixes, partOf } from './part.js'
+import { Given } from './given.js'
+import { addedPart, common, isAll, isSamePart, isWithin, type Prefixes, partOf } from './part.js'
 import type { PushAnswer } from './protocol/messages.js'
 import { inScope, pullKey, type Scope } from './scope.js'
 import { Track } from './track.js'
@@ -39,6 +40,8 @@ export class Progress {
   #pushedAllSeq = 0
   /** What pulls took from this mirror in this session, and push has not passed. */
   #pulled = new Backlog()
+  /** Of that, what need not be looked at to be pushed. */
+  readonly given = new Given()
 
   private constructor(
     replica: Replica,
@@ -141,6 +144,11 @@ export class Progress {
     return this.#adds ? this.#first : undefined
   }
 
+  /** Whether the pull is a first one, of all documents. */
+  get isFirst(): boolean {
+    return this.#pull !== this.#complete && isAll(this.#pull.part)
+  }
+
   /** Whether a pull has once reached the mirror's head. */
   get covered(): boolean {
     return this.#covered !== undefined
@@ -195,11 +203,18 @@ export class Progress {
    */
   begin(): void {
     this.#pulled = new Backlog()
+    this.given.forget()
   }
 
   /** A pull took this from the mirror. */
   pulled(report: MergeReport): void {
     this.#pulled.pulled(report)
+  }
+
+  /** The mirror gave this as it lies there; its checkpoint is about to move past it. */
+  took(commit: TakeCommit): void {
+    this.pulled({ outcomes: [], ...commit })
+    if (commit.given) this.given.add(commit)
   }
 
   /** Whether all after `since`, up to `seq`, came from the mirror. Asked with ever higher seqs. */

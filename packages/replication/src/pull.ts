@@ -1,5 +1,6 @@
 import type { MynahError } from '@mynah/core'
 import type { Checkpoint, MergeReport, Position, Replica } from '@mynah/core/replica'
+import { Bootstrap } from './bootstrap.js'
 import { MirrorAnswerError } from './errors.js'
 import type { MirrorClient } from './mirror-client.js'
 import type { Progress } from './progress.js'
@@ -19,6 +20,8 @@ export interface PullOptions {
   readonly onPulled: (position: Position, report: MergeReport | undefined, changed: readonly string[]) => void
   /** When the mirror's head has been reached. */
   readonly onUpToDate: () => void
+  /** When it goes on where a copy of the mirror's shards ended that lack what the mirror lost: there is no checkpoint. */
+  readonly onLost: () => void
   /** For each record that could not be taken; the others are. */
   readonly onRefused: (error: MynahError) => void
 }
@@ -31,9 +34,11 @@ export class Pull {
   readonly #options: PullOptions
   /** The mirror's newest place, where it was told just before the next run. */
   #met: Position | undefined
+  readonly #bootstrap: Bootstrap
 
   constructor(options: PullOptions) {
     this.#options = options
+    this.#bootstrap = new Bootstrap(options)
   }
 
   /** The mirror has just told its newest place: a next run that stands there need not ask. */
@@ -43,12 +48,18 @@ export class Pull {
 
   /** Pulls up to the mirror's head. What was added to the scope is learnt after the rest, and then goes on with it. */
   async run(signal: AbortSignal): Promise<void> {
-    const { progress, onUpToDate } = this.#options
+    const { progress, onUpToDate, onLost } = this.#options
     const met = this.#met
     this.#met = undefined
     const { source, walk } = progress.pull.current ?? {}
     const isThere = met !== undefined && source?.seq === met.seq && source.incarnation === met.incarnation
-    if (isThere && walk === undefined && progress.added === undefined) return onUpToDate()
+    if (isThere && walk === undefined && progress.added === undefined) {
+      // A first pull may have been ended right before it would have said so.
+      await progress.completePull()
+      return onUpToDate()
+    }
+    if (this.#bootstrap.isDue && !(await this.#bootstrap.run(signal))) onLost()
+    signal.throwIfAborted()
     await this.#follow(progress.pull, signal)
     if (progress.added !== undefined) {
       await this.#follow(progress.added, signal)

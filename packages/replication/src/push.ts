@@ -67,6 +67,15 @@ export class Push {
     for (;;) {
       const since = progress.push.current?.source.seq ?? 0
       if (replica.position().seq <= since) break
+      const given = progress.given.upTo(since)
+      if (given !== undefined) {
+        // The mirror may have learned it since it named a position.
+        this.sender.outdate()
+        progress.push.advance({ source: given, target: await this.sender.target(signal) })
+        await progress.push.storeWhenFar()
+        ahead = undefined
+        continue
+      }
       const page = await (ahead ?? this.#page(since, signal))
       // Read while this one is under way.
       ahead = page.more ? this.#page(page.position.seq, signal) : undefined

@@ -19,6 +19,8 @@ export interface ReconcileOptions extends ExchangeOptions {
 /** Whether there is no checkpoint to go on from, and a reconcile may find what differs. */
 function isNeeded({ progress, scope }: Pick<ReconcileOptions, 'progress' | 'scope'>): boolean {
   if (pushesOnly(scope)) return false
+  // A copy goes on where it was; a push from the start asks what is lacking there.
+  if (scope.bodies && progress.isFirst && progress.pull.current !== undefined) return false
   return progress.pull.current === undefined || progress.push.current === undefined
 }
 

@@ -1,6 +1,7 @@
 import type { Env } from '@mynah/core'
 import type { Parked } from '@mynah/core/replica'
 import type { OnConflict } from './conflict-merger.js'
+import type { CopyStatus } from './copy-progress.js'
 import type { MirrorState } from './mirror.js'
 import type { Transport } from './transport.js'
 
@@ -72,6 +73,8 @@ export interface ReplicationStatus {
   /** As of the mirror in use, or of the one that is most advanced; a peer without a mirror counts all that was written here. */
   readonly ahead: number
   readonly behind: number
+  /** While a first copy is under way, of all or of the scope. */
+  readonly progress: CopyStatus | undefined
   /** Bodies that damage took, or that a replica lacks that holds all, and that the mirror did not have either; undefined before it was asked. */
   readonly owed: number | undefined
   /** Bytes of bodies since the replication began, without headers. */

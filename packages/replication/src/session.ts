@@ -269,7 +269,7 @@ export class Session {
   }
 
   #pullOf(progress: Progress): Pull {
-    const { replica, client, observer, mirror, scope } = this.#options
+    const { replica, env, client, observer, mirror, scope } = this.#options
     const { bodies } = scope
     return new Pull({
       replica,
@@ -278,16 +278,17 @@ export class Session {
       bodies,
       onPulled: (position, report, changed) => {
         if (changed.length > 0) mirror.backoff.succeed()
-        mirror.tell(position)
+        mirror.pulled(position, progress.covered ? undefined : env)
         observer.onPulled(report, changed)
       },
       onUpToDate: () => this.#upToDate(),
+      onLost: () => observer.onMismatch(),
       onRefused: (error) => observer.onUnfit(error),
     })
   }
 
   #upToDate(): void {
-    this.#options.mirror.upToDateAtMs = this.#options.env.now()
+    this.#options.mirror.upToDate(this.#options.env.now())
   }
 
   #enter(state: 'connecting' | 'catching-up' | 'live'): void {

@@ -44,6 +44,7 @@ export function replicationStatus(sources: StatusSources): ReplicationStatus {
     mirror: used,
     ahead: shown?.ahead ?? aheadOfNobody(sources),
     behind: shown?.behind ?? 0,
+    progress: (scheduler.session?.mirror ?? scheduler.mirrors.find(({ copy }) => copy))?.copied(),
     owed: (scheduler.session?.mirror ?? scheduler.mirrors.find((mirror) => mirror.owed !== undefined))?.owed,
     bytesUp,
     bytesDown,

@@ -104,6 +104,10 @@ export class MemoryMirror implements Transport {
   /** Where a leaf is asked for, sends a body that is not what its rev says. */
   forges = false
   requestBytes: number = wireLimits.requestBytes
+  /** What an answer of shards may hold. */
+  shardBounds: { readonly bytes: number; readonly records: number } | undefined
+  /** Called for each shard that is sent. */
+  damages: (shard: Uint8Array) => Uint8Array = (shard) => shard
   /** What the replica does in the place of its own. */
   plant: Partial<Replica> = {}
   /** What the token reaches; undefined for all. */
@@ -251,6 +255,10 @@ export class MemoryMirror implements Transport {
         const page = await replica.feed({ ...options, ...(this.pageBytes && { bytes: this.pageBytes }) })
         const trimmed = page.records.map((record) => ({ ...record, path: record.path.slice(0, 1) }))
         return this.trims && options.whole !== true ? { ...page, records: trimmed } : page
+      },
+      shards: async (options) => {
+        const page = await replica.shards({ ...options, ...this.shardBounds })
+        return { ...page, shards: page.shards.map(this.damages) }
       },
       bodies: async (leaves, options) => {
         const bodies = await replica.bodies(leaves, options)

@@ -103,4 +103,17 @@ export const replicationOperations: Readonly<Record<string, Operation>> = {
     answers: told,
     errors: [404],
   },
+  [`GET ${routes.shards}`]: {
+    tag: 'replication',
+    summary: 'What is sealed, as it lies',
+    query: {
+      after: { description: 'A position.' },
+      bytes: { description: 'After which the answer ends.' },
+    },
+    answers: {
+      200: { description: 'Shards, see the protocol.', content: { [mediaTypes.shards]: binary } },
+      204: { description: 'There is nothing to send.' },
+    },
+    errors: [404, 410],
+  },
 }

@@ -79,7 +79,8 @@ export function sendAnswer(
   { status, headers, body }: TransportAnswer,
   budget: ByteBudget,
 ): FastifyReply {
-  if (headers['content-type'] === mediaTypes.shard) budget.hold(body.length, reply.raw)
+  const type = headers['content-type']
+  if (type === mediaTypes.shard || type === mediaTypes.shards) budget.hold(body.length, reply.raw)
   reply.code(status).headers(headers)
   return status === 204 ? reply.send() : reply.send(body)
 }

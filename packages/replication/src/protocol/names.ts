@@ -12,6 +12,7 @@ export const routes = {
   fetch: '/v1/:db/records/fetch',
   ranges: '/v1/:db/ranges',
   owed: '/v1/:db/owed',
+  shards: '/v1/:db/shards',
   collection: '/v1/:db/docs',
   documents: '/v1/:db/docs/*',
   changes: '/v1/:db/changes',
@@ -38,11 +39,14 @@ export const subpaths = {
   fetch: '/records/fetch',
   ranges: '/ranges',
   owed: '/owed',
+  shards: '/shards',
 } as const
 
 /** The types of what travels. */
 export const mediaTypes = {
   shard: 'application/vnd.mynah.shard',
+  /** Several shards, as `encodeShards` puts them together. */
+  shards: 'application/vnd.mynah.shards',
   message: 'application/msgpack',
   json: 'application/json',
   /** A line of JSON each. */
@@ -100,6 +104,11 @@ export const wireLimits = {
   owedLeaves: 1_000,
   /** Addresses of other mirrors that one names. */
   mirrors: 16,
+  /** Bytes of shards, and records in them, after which an answer of `shards` ends; one shard at least. */
+  copyBytes: 4 * 1024 * 1024,
+  copyRecords: 8_192,
+  /** Shards in one. */
+  copyShards: 8_192,
   /** Positions in one `holds`. */
   holds: 16,
   /** Prefixes of one pull, and as many that it leaves out. */

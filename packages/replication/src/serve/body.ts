@@ -44,6 +44,10 @@ export function jsonAnswer(text: string, status = 200): TransportAnswer {
 }
 
 /** An answer that nobody in between is to keep. */
-function plain(status: number, meant: Readonly<Record<string, string>>, body: Uint8Array): TransportAnswer {
+export function plain(
+  status: number,
+  meant: Readonly<Record<string, string>>,
+  body: Uint8Array,
+): TransportAnswer {
   return { status, headers: { ...meant, 'cache-control': 'no-store' }, body }
 }

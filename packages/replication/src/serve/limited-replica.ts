@@ -118,6 +118,11 @@ export class LimitedReplica implements ServedReplica {
     return count
   }
 
+  /** What lies in a shard is of all ids. */
+  shards: ServedReplica['shards'] = async () => {
+    throw forbidden('Shards are of the whole database, and the token reaches a part')
+  }
+
   /** A record that is not within is refused, with what belongs to its transaction; the others are taken. */
   merge: ServedReplica['merge'] = async (records, options) => {
     const within = this.#mayMerge(records, options)

@@ -6,6 +6,7 @@ import { answerPull } from './pull.js'
 import { answerPush } from './push.js'
 import { answerOwed, answerRanges } from './ranges.js'
 import type { ReadRequest } from './served.js'
+import { answerShards } from './shards.js'
 
 /** What may be asked of a database that is there. */
 export interface ProtocolRoute {
@@ -38,6 +39,7 @@ export const protocolRoutes: readonly ProtocolRoute[] = [
   route('POST', 'fetch', { takes: message, shards: true, read: answerFetch }),
   route('POST', 'ranges', { takes: message, shards: true, read: answerRanges }),
   route('GET', 'owed', { shards: true, read: answerOwed }),
+  route('GET', 'shards', { shards: true, read: answerShards }),
 ]
 
 function route(

@@ -21,6 +21,7 @@ export type ServedReplica = Pick<
   | 'owed'
   | 'owedCount'
   | 'merge'
+  | 'shards'
   | 'onCommit'
 >
 
