@@ -307,6 +307,11 @@ const faults: readonly (readonly [what: string, fault: Fault, rule: string])[] =
     'holds answers for each position',
   ],
   [
+    'names a mirror with its token',
+    infos((info) => ({ ...info, mirrors: [`http://user:secret@second.example/v1/${info.name}`] })),
+    'mirrors that are named',
+  ],
+  [
     'counts tombstones',
     infos((info) => ({ ...info, documents: (info.documents ?? 0) + 1 })),
     'documents counts live documents',

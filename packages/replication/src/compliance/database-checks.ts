@@ -31,6 +31,18 @@ export const databaseChecks: MirrorChecks = {
     }
     same(held, undefined, 'holds, when nothing was asked')
   },
+  'mirrors that are named have addresses of the same database, without user and token, 16 at most': async (
+    db,
+  ) => {
+    await db.create()
+    const { mirrors = [] } = await db.info()
+    holds(Array.isArray(mirrors) && mirrors.length <= 16, 'mirrors are a list of 16 at most')
+    for (const named of mirrors as readonly unknown[]) {
+      const { protocol, username, password, search, pathname } = new URL(String(named))
+      const isPlain = /^https?:$/.test(protocol) && `${username}${password}${search}` === ''
+      holds(isPlain && pathname.endsWith(`/v1/${db.name}`), `${String(named)} is no address of ${db.name}`)
+    }
+  },
   'holds answers for each position, in order: own ones up to the end, and seq 0 of whatever history': async (
     db,
   ) => {
