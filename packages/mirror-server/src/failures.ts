@@ -20,11 +20,16 @@ const byStatus: Readonly<Record<number, FailureCode>> = {
   431: 'MYNAH_HEADERS_TOO_LARGE',
 }
 
+/** In the words of who sent it: a form is what `curl -d` sends when it is told nothing. */
+const UNKNOWN_TYPE =
+  'This path takes no body of this Content-Type; a document is application/json or application/msgpack, as in curl -H "content-type: application/json"'
+
 /** As `failureOf` tells it, but for what fastify and Node found wrong with a request. */
 export function httpFailureOf(error: unknown): Failure {
   const status = error instanceof Error ? (error as Partial<FastifyError>).statusCode : undefined
   if (!(error instanceof MynahError) && status !== undefined && status >= 400 && status < 500) {
-    return { status, code: byStatus[status] ?? 'MYNAH_REQUEST_INVALID', message: (error as Error).message }
+    const message = status === 415 ? UNKNOWN_TYPE : (error as Error).message
+    return { status, code: byStatus[status] ?? 'MYNAH_REQUEST_INVALID', message }
   }
   return failureOf(error)
 }

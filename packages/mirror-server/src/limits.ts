@@ -1,3 +1,5 @@
+import { limits } from '@mynah/core'
+
 /**
  * Every bound of what this server takes on at a time, in one table. What a single message may hold is the
  * protocol's (`wireLimits`), what a document may hold is core's (`limits`).
@@ -39,6 +41,15 @@ export const serverLimits = {
   reopenMs: 5_000,
   /** Wrong tokens from one address in a minute; beyond, they are answered 429. */
   wrongTokensPerMinute: 60,
+  /** Bytes of a key's value; the rest of its document is a few bytes, and the longest content type. */
+  valueBytes: limits.bodyBytes - 4_096,
+  /** Characters of a value's content type. */
+  contentTypeCharacters: 256,
+  /** Documents in a page of a list, and keys, unless `limit` says otherwise. */
+  listedDocuments: 100,
+  listedKeys: 1_000,
+  /** Values are read to tell how long they are: a page of keys ends after so many bytes of them. */
+  listedValueBytes: 16 * 1024 * 1024,
   /** A client that is told to come again should wait so long, seconds. */
   retryAfterS: 1,
 } as const

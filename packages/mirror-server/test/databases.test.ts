@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nodeEnv, open } from '@mynah/core'
 import { expect, onTestFinished, test } from 'vitest'
@@ -75,4 +75,37 @@ test('a damaged database answers with its code', async () => {
   const [status, code] = await failureOf(await fetch(`${again.origin}/v1/a`))
   expect([status, code]).toEqual([503, 'MYNAH_MANIFEST_CORRUPT'])
   expect((await fetch(`${again.origin}/v1/b`)).status).toBe(200)
+})
+
+test('a drop that was cut off leaves nothing that the next start does not take away', async () => {
+  const data = await temporaryFolder()
+  const first = new Databases(data, nodeEnv)
+  await first.create('a')
+  await first.drop('a')
+  await expect(first.get('a')).rejects.toMatchObject({ code: 'MYNAH_DATABASE_UNKNOWN' })
+  await first.create('a')
+  await first.close()
+  // As if the process had ended between the rename and the removal.
+  await rename(join(data, 'a'), join(data, '.dropped-a.0123456789abcdef'))
+  const { origin } = await startMirror([], { data })
+  expect(await (await fetch(`${origin}/v1`)).json()).toMatchObject({ databases: [] })
+  expect(await readdir(data)).toEqual([])
+})
+
+test('a database that does not open makes the mirror not ready, without saying which, and can be dropped', async () => {
+  const data = await temporaryFolder()
+  await (await open(join(data, 'broken'))).close()
+  for (const file of await readdir(join(data, 'broken')))
+    if (file.startsWith('manifest')) await writeFile(join(data, 'broken', file), 'no manifest')
+  const { origin } = await startMirror(['whole'], { data })
+  const ready = await fetch(`${origin}/ready`)
+  expect([ready.headers.get('retry-after'), ...(await failureOf(ready.clone()))]).toEqual([
+    '1',
+    503,
+    'MYNAH_NOT_READY',
+  ])
+  expect(await ready.text()).not.toContain('broken')
+  expect((await fetch(`${origin}/v1/whole`)).status).toBe(200)
+  expect((await fetch(`${origin}/v1/broken`, { method: 'DELETE' })).status).toBe(204)
+  expect((await fetch(`${origin}/ready`)).status).toBe(200)
 })

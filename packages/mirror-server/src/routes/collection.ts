@@ -4,13 +4,12 @@ import { failureOf, type Query, RequestRefusedError } from '@mynah/replication/s
 import type { FastifyPluginAsync } from 'fastify'
 import type { ServedDatabase } from '../access/limited-database.js'
 import { refuseOtherMethods } from '../failures.js'
+import { serverLimits } from '../limits.js'
 import { negotiate } from '../negotiate.js'
 import { flagOf, numberOf, textOf } from '../query.js'
 import { documentOf, isOfType, type Representation, representationFor, utf8 } from '../representation.js'
 import { documentTypes, sendRef } from './documents.js'
 import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendWhole, takeBytes } from './scope.js'
-
-const LIST_LIMIT = 100
 
 /** Documents by the page, and new ones. */
 export const collectionRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, { databases, budget }) => {
@@ -52,7 +51,7 @@ function rangeOf(query: Query): ListOptions & { readonly limit: number } {
   const missing = textOf(query, 'missing') ?? 'skip'
   if (missing !== 'skip' && missing !== 'fetch')
     throw new MessageInvalidError('query', 'missing is skip or fetch')
-  const limit = numberOf(query, 'limit', wireLimits.documents) ?? LIST_LIMIT
+  const limit = numberOf(query, 'limit', wireLimits.documents) ?? serverLimits.listedDocuments
   return { ...range, missing, reverse: flagOf(query, 'reverse'), limit }
 }
 

@@ -1,4 +1,4 @@
-import { type Document, limits, REMOVE, type Stored } from '@mynah/core'
+import { type Document, REMOVE, type Stored } from '@mynah/core'
 import { acceptId } from '@mynah/core/replica'
 import {
   DatabaseUnknownError,
@@ -13,6 +13,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest, RouteHandlerMeth
 import type { Access, Reached } from '../access/access.js'
 import type { ServedDatabase } from '../access/limited-database.js'
 import { refuseOtherMethods } from '../failures.js'
+import { serverLimits } from '../limits.js'
 import { negotiate } from '../negotiate.js'
 import { numberOf, textOf } from '../query.js'
 import { namesTag } from './documents.js'
@@ -21,13 +22,7 @@ import { needs, type RouteOptions, sendWhole, takeBytes } from './scope.js'
 /** The database that the keys are in: replicated, backed up and authorised like any other. */
 const KEYS_DATABASE = 'kv'
 
-/** Of a value; the rest of its document is a few bytes, and the longest content type. */
-const VALUE_BYTES = limits.bodyBytes - 4_096
-const CONTENT_TYPE_CHARACTERS = 256
 const DEFAULT_TYPE = 'application/octet-stream'
-const LIST_LIMIT = 1_000
-/** Values are read to tell how long they are: a page ends after so many bytes of them. */
-const LIST_BYTES = 16 * 1024 * 1024
 
 /** How a value is stored: a document whose id is the key. */
 type Entry = {
@@ -74,7 +69,7 @@ export const keyRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, optio
   })
 
   await fastify.register(async (scope) => {
-    takeBytes(scope, { types: ['*'], bytesMax: VALUE_BYTES }, budget)
+    takeBytes(scope, { types: ['*'], bytesMax: serverLimits.valueBytes }, budget)
     const write: RouteHandlerMethod = async (request, reply) => {
       const { params, body } = request as FastifyRequest<KeyRequest>
       const key = acceptId(params['*'])
@@ -158,7 +153,7 @@ function conditionOf({ headers }: FastifyRequest): (rev: string | undefined) => 
 
 function typeOf(header: string | undefined): string {
   if (header === undefined || header.trim() === '') return DEFAULT_TYPE
-  if (header.length > CONTENT_TYPE_CHARACTERS)
+  if (header.length > serverLimits.contentTypeCharacters)
     throw new RequestRefusedError('MYNAH_REQUEST_INVALID', 'The content type is too long')
   return header
 }
@@ -179,7 +174,7 @@ function rangeOf(query: Query): { readonly prefix?: string; readonly gt?: string
   return {
     ...(prefix !== undefined && { prefix }),
     ...(gt !== undefined && { gt }),
-    limit: numberOf(query, 'limit', wireLimits.documents) ?? LIST_LIMIT,
+    limit: numberOf(query, 'limit', wireLimits.documents) ?? serverLimits.listedKeys,
   }
 }
 
@@ -191,7 +186,8 @@ async function page(
   const keys: { key: string; type: string; bytes: number; rev: string }[] = []
   let bytes = 0
   for await (const doc of database.list(range)) {
-    if (keys.length === limit || bytes >= LIST_BYTES) return { keys, next: keys.at(-1)!.key }
+    if (keys.length === limit || bytes >= serverLimits.listedValueBytes)
+      return { keys, next: keys.at(-1)!.key }
     const entry = entryOf(doc)
     if (entry === undefined) continue
     keys.push({ key: entry.id, type: entry.type, bytes: entry.value.length, rev: entry.rev })
