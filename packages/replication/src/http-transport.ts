@@ -9,6 +9,8 @@ const CONNECT_TIMEOUT_MS = 10_000
 /** A push is answered when it is on the mirror's disk, which may be a slow one. */
 const HEADERS_TIMEOUT_MS = 60_000
 const BODY_TIMEOUT_MS = 30_000
+/** Less than a live stream may be silent: what idled while the network went away is not tried when that is noticed. */
+const KEEP_ALIVE_MS = 20_000
 
 interface Agents {
   readonly answers: Agent
@@ -22,6 +24,8 @@ export interface HttpTransportOptions {
   readonly connectTimeoutMs?: number
   /** From a request to the beginning of its answer. Default 60,000. */
   readonly headersTimeoutMs?: number
+  /** Until a connection that idles is used no more. Default 20,000. */
+  readonly keepAliveMs?: number
   /** Without a byte of an answer that is no stream. Default 30,000. */
   readonly bodyTimeoutMs?: number
 }
@@ -33,6 +37,7 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
     const common = {
       connect: guardedConnect({ timeoutMs, lookup, ...(within && { within }) }),
       headersTimeout: options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
+      keepAliveMaxTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
     }
     const bodyTimeout = options.bodyTimeoutMs ?? BODY_TIMEOUT_MS
     return {

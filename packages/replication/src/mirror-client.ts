@@ -12,7 +12,9 @@ import {
   type ShardPage,
 } from '@mynah/core/replica'
 import { DatabaseUnknownError } from './errors.js'
+import { lastingStream } from './lasting-stream.js'
 import { livePositions } from './live-positions.js'
+import type { MirrorPace } from './mirror.js'
 import { databaseOf } from './mirror-address.js'
 import { type Call, MirrorCalls, type MirrorCallsOptions, priorities } from './mirror-calls.js'
 import type { Prefixes } from './part.js'
@@ -39,6 +41,8 @@ import type { TransportAnswer } from './transport.js'
 const LEAF_BYTES = 64
 const BODY_BYTES = 512
 
+type CallRest = Pick<Call, 'signal' | 'answerType' | 'allowBytes' | 'priority'>
+
 /** What a mirror tells of itself. */
 export interface Told<T> {
   readonly told: T
@@ -51,6 +55,7 @@ export type MirrorClientOptions = MirrorCallsOptions & {
   /** Of the database here. */
   readonly databaseId: string
   readonly env: Env
+  readonly pace: MirrorPace
   /** Whether a database may be made there. */
   readonly mayCreate: boolean
   /** Called with what the mirror tells of other mirrors. */
@@ -71,6 +76,11 @@ export class MirrorClient {
     this.address = options.address
     this.#options = options
     this.#calls = new MirrorCalls(options)
+  }
+
+  /** Raw bytes to be sent at once. */
+  get pushBytes(): number {
+    return this.#options.pace.up.bytes
   }
 
   /** What the database is, and which of the positions its history holds. @throws DatabaseUnknownError */
@@ -105,7 +115,7 @@ export class MirrorClient {
 
   /** Sends a shard of leaves. Resolves when the mirror has fsynced what it took. */
   async push(shard: Uint8Array, whole: boolean, signal: AbortSignal): Promise<PushAnswer> {
-    const answer = await this.#calls.call({
+    const request = this.#calls.call({
       method: 'POST',
       path: `${subpaths.records}${whole ? '?whole=1' : ''}`,
       headers: { 'content-type': mediaTypes.shard, [headers.database]: this.#options.databaseId },
@@ -114,17 +124,18 @@ export class MirrorClient {
       answerType: mediaTypes.message,
       allowBytes: shard.length,
     })
+    const answer = await this.#options.pace.up.learn(request)
     return this.#calls.decoded(answer, () => decodePushAnswer(answer.body))
   }
 
   /** A page of what changed. @throws CursorLostError when `since` is not in the mirror's history */
   async pull(asked: PullQuery, signal: AbortSignal): Promise<PulledPage> {
-    const { pageBytes } = this.#options.traffic
+    const { pace, traffic } = this.#options
+    const pageBytes = traffic.pageBytes(pace.down.bytes)
     const path = `${subpaths.records}?${pullParameters(asked, pageBytes)}`
     const allowBytes = pageBytes ?? wireLimits.pageBytes
-    const answer = await this.#calls.call({
-      ...{ method: 'GET', path, signal, answerType: mediaTypes.shard, allowBytes },
-    })
+    const call = { method: 'GET', path, signal, answerType: mediaTypes.shard, allowBytes } as const
+    const answer = await pace.down.learn(this.#calls.call(call))
     const page = this.#page(answer)
     const after = this.#after(answer, asked.walk)
     const records = await this.#records(answer)
@@ -136,13 +147,13 @@ export class MirrorClient {
    * @throws CursorLostError when `after` is not in the mirror's history
    */
   async shards(after: Position | undefined, signal: AbortSignal): Promise<ShardPage> {
-    const { pageBytes: allowBytes = wireLimits.copyBytes } = this.#options.traffic
+    const { pace, traffic } = this.#options
+    const allowBytes = traffic.pageBytes(pace.down.bytes) ?? wireLimits.copyBytes
     const query = new URLSearchParams({ bytes: String(allowBytes) })
     if (after !== undefined) query.set('after', positionText(after))
     const path = `${subpaths.shards}?${query}`
-    const answer = await this.#calls.call({
-      ...{ method: 'GET', path, signal, answerType: mediaTypes.shards, allowBytes },
-    })
+    const call = { method: 'GET', path, signal, answerType: mediaTypes.shards, allowBytes } as const
+    const answer = await pace.down.learn(this.#calls.call(call))
     const page = this.#page(answer)
     if (answer.status === 204) return { shards: [], lost: false, ...page }
     return { ...this.#calls.decoded(answer, () => decodeShards(answer.body)), ...page }
@@ -164,11 +175,14 @@ export class MirrorClient {
     return this.#calls.decoded(answer, () => decodeHeld(answer.body, leaves.length))
   }
 
-  #post(
-    path: string,
-    body: Uint8Array,
-    rest: Pick<Call, 'signal' | 'answerType' | 'allowBytes' | 'priority'>,
-  ): Promise<TransportAnswer> {
+  /** As much of what is asked for as goes at once. */
+  #some(path: string, body: Uint8Array, rest: CallRest): Promise<TransportAnswer> {
+    const { pace, traffic } = this.#options
+    const bytes = traffic.pageBytes(pace.down.bytes)
+    return pace.down.learn(this.#post(bytes === undefined ? path : `${path}&bytes=${bytes}`, body, rest))
+  }
+
+  #post(path: string, body: Uint8Array, rest: CallRest): Promise<TransportAnswer> {
     const headers = { 'content-type': mediaTypes.message }
     return this.#calls.call({ method: 'POST', path, headers, body, ...rest })
   }
@@ -179,7 +193,7 @@ export class MirrorClient {
     work: 'read' | 'background',
     signal: AbortSignal,
   ): Promise<readonly LogRecord[]> {
-    const answer = await this.#post(`${subpaths.fetch}?whole=1`, encodeFetch(items), {
+    const answer = await this.#some(`${subpaths.fetch}?whole=1`, encodeFetch(items), {
       signal,
       answerType: mediaTypes.shard,
       priority: priorities[work],
@@ -207,14 +221,10 @@ export class MirrorClient {
     bodies: boolean,
     signal: AbortSignal,
   ): Promise<Told<readonly LogRecord[]>> {
-    const answer = await this.#post(
+    const answer = await this.#some(
       `${subpaths.fetch}?whole=1${bodies ? '' : '&stubs=1'}`,
       encodeFetch(ids.map((id) => ({ id }))),
-      {
-        signal,
-        answerType: mediaTypes.shard,
-        allowBytes: ids.length * (bodies ? BODY_BYTES : LEAF_BYTES),
-      },
+      { signal, answerType: mediaTypes.shard, allowBytes: ids.length * (bodies ? BODY_BYTES : LEAF_BYTES) },
     )
     return this.#told(answer, await this.#records(answer))
   }
@@ -237,9 +247,10 @@ export class MirrorClient {
     )
   }
 
-  /** As `livePositions`. */
+  /** As `livePositions`, of a stream that lasts. */
   live(prefixes: Prefixes, signal: AbortSignal): AsyncGenerator<Position | undefined, never> {
-    return livePositions(this.#calls, prefixes, signal)
+    const open = () => livePositions(this.#calls, prefixes, signal)
+    return lastingStream(open, { ...this.#options, signal })
   }
 
   #info(answer: TransportAnswer): DatabaseInfo {

@@ -4,6 +4,7 @@ import { type AddressClass, namedWithin } from './address-class.js'
 import { Backoff } from './backoff.js'
 import { CopyProgress, type CopyStatus } from './copy-progress.js'
 import { MirrorRefusedError } from './errors.js'
+import { Pace } from './pace.js'
 import { Progress } from './progress.js'
 import { pullKey, type Scope } from './scope.js'
 
@@ -30,10 +31,17 @@ export interface Offered {
   readonly seq: number
 }
 
+/** How much travels at once, each way. */
+export interface MirrorPace {
+  readonly up: Pace
+  readonly down: Pace
+}
+
 /** What is known of one mirror while the replication runs, across its sessions. */
 export class Mirror {
   readonly address: string
   readonly backoff: Backoff
+  readonly pace: MirrorPace = { up: new Pace(), down: new Pace() }
   /** As the application gave it. */
   token: string | undefined
   /** Mirrors that named this one, the one whose token it is sent first; undefined where the application gave it. */

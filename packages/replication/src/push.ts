@@ -92,7 +92,7 @@ export class Push {
   }
 
   #page(since: number, signal: AbortSignal): Promise<FeedPage> {
-    return this.#options.replica.feed({ since, bodies: true, bytes: PAGE_BYTES, signal })
+    return this.#options.replica.feed({ since, bodies: true, bytes: this.#pageBytes, signal })
   }
 
   /**
@@ -101,7 +101,7 @@ export class Push {
    */
   async offer(since: number, signal: AbortSignal): Promise<number | undefined> {
     const { replica, progress } = this.#options
-    const page = await replica.feed({ since, bodies: true, whole: true, bytes: PAGE_BYTES, signal })
+    const page = await replica.feed({ since, bodies: true, whole: true, bytes: this.#pageBytes, signal })
     const refused = new Set(progress.parked.map(({ id, rev }) => `${rev} ${id}`))
     const held = page.records.filter(
       ({ kind, id, rev }) => kind === 'revision' && !refused.has(`${rev} ${id}`),
@@ -109,6 +109,10 @@ export class Push {
     const lacking = await this.sender.missing(held, signal)
     await this.#settle(await this.sender.send(lacking, true, signal))
     return page.more ? page.position.seq : undefined
+  }
+
+  get #pageBytes(): number {
+    return Math.min(PAGE_BYTES, this.#options.client.pushBytes)
   }
 
   async #sendPage({ records, position, alone }: FeedPage, since: number, signal: AbortSignal): Promise<Sent> {

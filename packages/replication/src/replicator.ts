@@ -265,6 +265,7 @@ export class Replicator implements Replication {
       transport: this.#transport,
       env: this.#env,
       traffic: this.#traffic,
+      pace: mirror.pace,
     })
   }
 

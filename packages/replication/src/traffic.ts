@@ -41,10 +41,10 @@ export class Traffic {
     this.#allowance = bytesPerHour === undefined ? undefined : new Allowance(env, bytesPerHour, onWaiting)
   }
 
-  /** What a page is to be asked for with; undefined: as much as the mirror gives. */
-  get pageBytes(): number | undefined {
-    if (this.#allowance === undefined) return undefined
-    const bytes = Math.max(PAGE_BYTES_MIN, Math.floor(this.#allowance.atOnce / PAGES_AT_ONCE))
+  /** What a page of at most so many raw bytes is to be asked for with; undefined: as many as the mirror gives. */
+  pageBytes(most: number): number | undefined {
+    const allowed = (this.#allowance?.atOnce ?? Number.POSITIVE_INFINITY) / PAGES_AT_ONCE
+    const bytes = Math.min(most, Math.max(PAGE_BYTES_MIN, Math.floor(allowed)))
     return bytes < wireLimits.pageBytes ? bytes : undefined
   }
 

@@ -4,6 +4,7 @@ import type { Transport, TransportAnswer, TransportRequest } from '@mynah/replic
 import { answerChecksum, headers, requestChecksum } from '@mynah/replication/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MirrorClient } from '../src/mirror-client.js'
+import { Pace } from '../src/pace.js'
 import { Traffic } from '../src/traffic.js'
 import { ManualEnv, rounds, until } from './manual-env.js'
 import { address, type MemoryMirror } from './memory-mirror.js'
@@ -115,6 +116,7 @@ describe('the answer to another question is none', () => {
     const client = new MirrorClient({
       ...options,
       mayCreate: true,
+      pace: { up: new Pace(), down: new Pace() },
       onNamed: () => {},
       token: () => undefined,
       traffic: new Traffic(nodeEnv, { bytesPerHour: undefined, onWaiting: () => {} }),

@@ -2,7 +2,7 @@ import { encodeRecords, type LogRecord } from '@mynah/core/replica'
 import { decodeFetch, decodeLeaves, encodeHeld, encodeMissing, type FetchItem } from '../protocol/messages.js'
 import { wireLimits } from '../protocol/names.js'
 import { asOf, bytesOf, messageAnswer, shardAnswer } from './body.js'
-import { queryFlag } from './query.js'
+import { queryBytes, queryFlag } from './query.js'
 import { recordBytes } from './record-bytes.js'
 import type { Answer, RequestParts, ServedReplica } from './served.js'
 
@@ -21,7 +21,12 @@ export function answerHeld(parts: RequestParts): Answer {
 /** What is in some leaves, or of what leaves documents are, as far as it fits: `POST /v1/:db/records/fetch`. */
 export function answerFetch(parts: RequestParts): Answer {
   const items = decodeFetch(bytesOf(parts, 'fetch'))
-  const options = { whole: queryFlag(parts.query, 'whole'), stubs: queryFlag(parts.query, 'stubs') }
+  const { pageBytesMax } = wireLimits
+  const options = {
+    whole: queryFlag(parts.query, 'whole'),
+    stubs: queryFlag(parts.query, 'stubs'),
+    bytes: queryBytes(parts.query, 'bytes', pageBytesMax, pageBytesMax),
+  }
   return async ({ replica }, env) => {
     const records = await gather(replica, items, options)
     return shardAnswer(records.length === 0 ? undefined : await encodeRecords(records, env), asOf(replica))
@@ -32,13 +37,15 @@ interface GatherOptions {
   readonly whole: boolean
   /** Documents without their bodies. */
   readonly stubs: boolean
+  /** Raw bytes after which the answer ends. */
+  readonly bytes: number
 }
 
 /** What is asked for, as far as it is here, in order, until a page is full; one of what is asked for at least. */
 async function gather(
   replica: ServedReplica,
   items: readonly FetchItem[],
-  { whole, stubs }: GatherOptions,
+  { whole, stubs, bytes: bytesMax }: GatherOptions,
 ): Promise<LogRecord[]> {
   const gathered: LogRecord[] = []
   let bytes = 0
@@ -47,7 +54,7 @@ async function gather(
     const records =
       'rev' in item ? await replica.bodies([item], { whole }) : await documentLeaves(replica, item.id, stubs)
     for (const record of records) bytes += recordBytes(record)
-    if (bytes > wireLimits.pageBytesMax && gathered.length > 0) return gathered
+    if (bytes > bytesMax && gathered.length > 0) return gathered
     gathered.push(...records)
   }
   return gathered
