@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { Backoff } from '../src/backoff.js'
+import { ManualEnv } from './manual-env.js'
+
+const PEERS = 1_000
+
+/** How many of a thousand peers come back in the fullest second after an outage that all of them saw begin at once. */
+function fullestSecond(outageMs: number): number {
+  const seconds = new Map<number, number>()
+  for (let peer = 0; peer < PEERS; peer++) {
+    const backoff = new Backoff(new ManualEnv(peer))
+    let atMs = 0
+    do atMs += backoff.fail()
+    while (atMs < outageMs)
+    const second = Math.floor((atMs - outageMs) / 1_000)
+    seconds.set(second, (seconds.get(second) ?? 0) + 1)
+  }
+  return Math.max(...seconds.values())
+}
+
+test('a thousand peers of a mirror that returns do not come back in the same second', () => {
+  // The longer it was away, the wider they are spread: up to 30 s.
+  expect(fullestSecond(3_000)).toBeLessThan(0.5 * PEERS)
+  expect(fullestSecond(10_000)).toBeLessThan(0.25 * PEERS)
+  expect(fullestSecond(60_000)).toBeLessThan(0.1 * PEERS)
+  expect(fullestSecond(3_600_000)).toBeLessThan(0.1 * PEERS)
+})
