@@ -88,7 +88,9 @@ function listening(keeper: TlsKeeper | undefined): Pick<FastifyHttpOptions<HttpS
     connectionsCheckingInterval: serverLimits.connectionsCheckingIntervalMs,
   }
   if (keeper === undefined) return { http: bounds }
-  return { https: { ...bounds, ...keeper.content, minVersion: 'TLSv1.2' } } as object
+  // Who does not come to an end with TLS has not sent a header either.
+  const handshake = { handshakeTimeout: serverLimits.headersTimeoutMs, minVersion: 'TLSv1.2' } as const
+  return { https: { ...bounds, ...handshake, ...keeper.content } } as object
 }
 
 function corsOptions(origins: readonly string[]): FastifyCorsOptions {
