@@ -230,12 +230,13 @@ export class Application implements Editor {
     // A put of what is there already is no new revision.
     const parent = given.rev === rev ? undefined : given.rev
     this.#ground.model.acknowledge(this.#machine.diskName, { id, rev, parent, doc: stored })
+    this.evictor.leave(process, [id])
     this.#see(id, rev)
     this.#ground.count('writes')
     if (!process.alive) return
-    const before = this.evictor.stamp
+    const before = this.evictor.stamp(process)
     const again = await this.read(process, id, { rev, freshness: 'local' })
-    if (again.doc === undefined && !this.#machine.diskFailed && before === this.evictor.stamp)
+    if (again.doc === undefined && !this.#machine.diskFailed && before === this.evictor.stamp(process))
       throw new Violation('what was written is read', `${this.#machine.name}: ${id} ${rev} is not there`)
     if (parent === undefined && generationOf(rev) > 1) await this.learn(process, id)
   }
@@ -243,6 +244,7 @@ export class Application implements Editor {
   /** Something was deleted. */
   async buried(process: Process, id: string, rev: string, parent: string | undefined): Promise<void> {
     this.#ground.model.acknowledge(this.#machine.diskName, { id, rev, parent })
+    this.evictor.leave(process, [id])
     this.#see(id, rev)
     this.#ground.count('deletes')
     if (parent === undefined) await this.learn(process, id)
@@ -255,9 +257,7 @@ export class Application implements Editor {
   }
 
   #see(id: string, rev: string): void {
-    const revs = this.#seen.get(id)
-    if (revs === undefined) this.#seen.set(id, new Set([rev]))
-    else revs.add(rev)
+    this.#seen.set(id, (this.#seen.get(id) ?? new Set()).add(rev))
   }
 
   /** What a read must not go behind that may be stale: nothing, once a newer body may have been dropped. */

@@ -43,8 +43,20 @@ export class Evictor {
   }
 
   /** The same as long as none was being dropped: another where one was. */
-  get stamp(): number {
-    return this.#begun === this.#ended ? this.#ended : Number.NaN
+  stamp({ replica }: Process): number {
+    const leaves = replica.settings().left !== undefined
+    return this.#begun === this.#ended && !leaves ? this.#ended : Number.NaN
+  }
+
+  /** While what left the scope is not dropped yet, any of these may be at any time. */
+  leave({ replica, setup }: Process, ids: readonly string[]): void {
+    if (replica.settings().left === undefined) return
+    const outside = ids.filter((id) => setup.scope?.every((prefix) => !id.startsWith(prefix)))
+    for (const id of outside) this.#evicted.add(id)
+    const { diskName, setup: next } = this.#machine
+    const { guarantees } = this.#ground.model
+    const mirrors = this.#disksAt([...setup.mirrors, ...next.mirrors])
+    guarantees.entrust(this.#ground.model.revisionsOf(outside), diskName, [...new Set(mirrors)])
   }
 
   async evict(process: Process, ids: readonly string[]): Promise<void> {

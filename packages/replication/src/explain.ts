@@ -16,11 +16,13 @@ export async function explain(
   const covered =
     mirrors.length === 0 ||
     (inScope(scope, id) && scheduler.mirrors.some(({ progress }) => progress?.covers(id) === true))
+  // What left the scope is known still, and counts as forgotten.
+  const isLeft = !inScope(scope, id) && leaves.every(({ kind }) => kind === 'stub')
   const facts = {
     id,
     covered,
     asOf: upToDateAt(scheduler.mirrors),
-    leaves: leaves.map(({ rev, deleted, kind, origin }) => ({
+    leaves: (isLeft ? [] : leaves).map(({ rev, deleted, kind, origin }) => ({
       rev,
       deleted,
       held: kind === 'revision',

@@ -98,7 +98,7 @@ export interface SyncedOptions {
 /** Why a document is as it is here, as of what is known without asking. */
 export interface Explanation {
   /**
-   * `refused`: a mirror does not take it. `absent`: nothing is known of it. `waiting`: it was written here, and no mirror
+   * `refused`: a mirror does not take it. `absent`: nothing is known of it, or it left the scope. `waiting`: it was written here, and no mirror
    * has answered for it. `stale`: a newer revision is known than is held, or nobody has told whether there is one.
    * `current`: the newest that is known is held, or is a deletion. The first of these that is true.
    */

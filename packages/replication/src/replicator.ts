@@ -28,7 +28,7 @@ import { Scheduler } from './scheduler.js'
 import { onMode, type Scope, scopeOf } from './scope.js'
 import { Session } from './session.js'
 import { sessionNews } from './session-news.js'
-import { remembering } from './settings.js'
+import { type Memory, remembering } from './settings.js'
 import { soonOnce } from './soon-once.js'
 import { mirrorStatus, replicationStatus, type StatusSources } from './status.js'
 import { Synced } from './synced.js'
@@ -40,7 +40,7 @@ export class Replicator implements Replication {
   readonly #replica: Replica
   readonly #env: Env
   readonly #transport: Transport
-  readonly #remember: () => Promise<void>
+  readonly #memory: Memory
   readonly #scope: () => Scope
   readonly #pollMs: number | undefined
   readonly #events = new Events()
@@ -70,8 +70,8 @@ export class Replicator implements Replication {
     const { maxBytesPerHour: bytesPerHour } = options
     this.#traffic = new Traffic(this.#env, { bytesPerHour, onWaiting: () => this.#changed() })
     this.#transport = options.transport ?? httpTransport()
-    this.#remember = remembering(replica, () => this.#known.settings(), settings)
     this.#scope = () => scopeOf(settings, replica)
+    this.#memory = remembering(replica, () => this.#known.settings(), settings, this.#scope)
     this.#pollMs = options.live === false ? (options.intervalMs ?? 60_000) : undefined
     this.#synced = new Synced(this.#env, {
       mirrors: () => this.#scheduler.mirrors,
@@ -115,7 +115,7 @@ export class Replicator implements Replication {
   ): Promise<Replicator> {
     const replicator = new Replicator(replica, settings, options, onClosed)
     await replicator.#known.begin(settings)
-    await replicator.#remember()
+    await replicator.#memory.remember()
     replicator.#useSource()
     replicator.#scheduler.begin()
     replicator.#probes.begin()
@@ -242,7 +242,7 @@ export class Replicator implements Replication {
         synced: this.#synced,
         documents: this.#documents,
         changed: () => this.#changed(),
-        remember: this.#remember,
+        ...this.#memory,
         isClosed: () => this.#closed !== undefined,
       }),
     })
@@ -273,7 +273,7 @@ export class Replicator implements Replication {
   async #membersChanged(): Promise<void> {
     this.#synced.settle()
     this.#useSource()
-    await this.#remember()
+    await this.#memory.remember()
     this.#changed()
   }
 

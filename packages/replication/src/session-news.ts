@@ -2,6 +2,7 @@ import type { Replica } from '@mynah/core/replica'
 import type { Backlog } from './backlog.js'
 import { conflictsAmong } from './conflicts.js'
 import type { Events } from './events.js'
+import type { Leaving } from './leaving.js'
 import type { Mirror } from './mirror.js'
 import type { Scheduler } from './scheduler.js'
 import type { Session } from './session.js'
@@ -20,6 +21,7 @@ export interface SessionHearers {
   /** Something that a status shows has changed. */
   readonly changed: () => void
   readonly remember: () => Promise<void>
+  readonly leaving: Pick<Leaving, 'run'>
   readonly isClosed: () => boolean
 }
 
@@ -29,7 +31,7 @@ export function sessionNews(
   session: () => Session,
   hearers: SessionHearers,
 ): SessionObserver {
-  const { replica, scheduler, events, backlog, synced, documents, changed, remember } = hearers
+  const { replica, scheduler, events, backlog, synced, documents, changed, remember, leaving } = hearers
   /** Tells what failed beside the sessions; what fails because all ends is no news. */
   const fault = (thrown: unknown) => {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
@@ -44,6 +46,10 @@ export function sessionNews(
     onConnected: () => {
       scheduler.connected(session())
       remember().catch(fault)
+    },
+    onLive: () => {
+      const left = leaving.run(session().signal)
+      left.then((done) => (done ? remember() : undefined)).catch(fault)
     },
     onPushed: (pushed) => {
       documents.pushed += pushed

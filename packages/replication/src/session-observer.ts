@@ -9,6 +9,8 @@ export interface SessionObserver {
   claim(databaseId: string): boolean
   /** The checkpoints are checked; requests may be made. */
   onConnected(): void
+  /** The first push and pull are over. */
+  onLive(): void
   /** The push moved; `documents` were acknowledged. */
   onPushed(documents: number): void
   /** The pull moved. */

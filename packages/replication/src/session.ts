@@ -221,6 +221,7 @@ export class Session {
     mirror.error = undefined
     this.#enter('live')
     this.#live.resolve()
+    observer.onLive()
     return new Owed({ ...this.#options, onCounted: () => observer.onStatus() }).serve(signal)
   }
 

@@ -1,8 +1,9 @@
 import type { Replica, ReplicationSettings } from '@mynah/core/replica'
 import type { KnownMirrors } from './known-mirrors.js'
+import { Leaving, leftBy } from './leaving.js'
 import { bearerToken, mirrorAddress } from './mirror-address.js'
 import type { ReplicateOptions } from './replication.js'
-import { checkPrefixes } from './scope.js'
+import { checkPrefixes, type Scope } from './scope.js'
 
 /**
  * What is remembered, with what is given now.
@@ -25,6 +26,7 @@ export function settingsWith(
   const scope = options.scope?.prefixes ?? remembered.scope
   const hold = options.hold ?? remembered.hold
   checkPrefixes(scope ?? [])
+  const left = leftBy(remembered, scope)
   const { learnt, removed } = remembered
   return {
     mirrors: [...mirrors.values()],
@@ -32,7 +34,15 @@ export function settingsWith(
     ...(removed && { removed }),
     ...(scope && { scope: [...scope] }),
     ...(hold && { hold }),
+    ...(left.length > 0 && { left }),
   }
+}
+
+/** What a replication keeps in the database beside checkpoints. */
+export interface Memory {
+  /** Durable when resolved. */
+  readonly remember: () => Promise<void>
+  readonly leaving: Leaving
 }
 
 /**
@@ -42,19 +52,23 @@ export function settingsWith(
 export function remembering(
   replica: Replica,
   mirrors: () => ReturnType<KnownMirrors['settings']>,
-  { scope, hold }: Pick<ReplicationSettings, 'scope' | 'hold'>,
-): () => Promise<void> {
+  { scope, hold, left }: Pick<ReplicationSettings, 'scope' | 'hold' | 'left'>,
+  scopeNow: () => Scope,
+): Memory {
+  const leaving = new Leaving(replica, scopeNow, left)
   const write = async () => {
     const settings: ReplicationSettings = {
       ...mirrors(),
       ...(scope && { scope }),
       ...(hold && { hold }),
+      ...(leaving.parts.length > 0 && { left: leaving.parts }),
     }
     if (JSON.stringify(settings) !== JSON.stringify(replica.settings())) await replica.setSettings(settings)
   }
   let last = Promise.resolve()
-  return () => {
+  const remember = () => {
     last = last.then(write, write)
     return last
   }
+  return { remember, leaving }
 }

@@ -153,6 +153,63 @@ describe('a scope that becomes another', () => {
   })
 })
 
+describe('what left the scope', () => {
+  const holds = async (db: Database, id: string) => (await db.get(id, { freshness: 'local' })) !== undefined
+
+  test('is dropped where a mirror holds it; what was refused, pinned or is not pushed stays', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    mirror.refuses = (id) => (id === 'b/refused' ? 'no' : undefined)
+    for (const prefix of ['a/', 'b/']) await putMany(mirror.database, prefix, 700)
+    const first = await replicated(db, mirror, ['a/', 'b/'])
+    await db.getMany(Array.from({ length: 1_400 }, (_, n) => `${n % 2 ? 'a' : 'b'}/${n >> 1}`))
+    await db.put({ id: 'b/refused' })
+    await db.put({ id: 'b/own' })
+    await db.pin(['b/2'])
+    await first.synced().catch(() => {})
+    await first.close()
+    await db.put({ id: 'b/late' })
+    const second = await rig.replicate(db, mirror, { scope: { prefixes: ['a/'] } })
+    await until(() => replicaOf(db).settings().left === undefined)
+    for (const id of ['a/1', 'b/refused', 'b/2']) expect(await holds(db, id), id).toBe(true)
+    for (const id of ['b/1', 'b/699', 'b/own', 'b/late']) expect(await holds(db, id), id).toBe(false)
+    expect(await second.explain('b/1')).toMatchObject({ state: 'absent', covered: false, leaves: [] })
+    expect(await second.explain('b/refused')).toMatchObject({ state: 'refused' })
+    expect(await db.read('b/1', { freshness: 'local' })).toMatchObject({ current: false })
+    expect(await db.read('b/1')).toMatchObject({ current: true, from: 'mirror' })
+    expect(await mirror.database.get('b/late')).toBeDefined()
+    await second.close()
+    const third = await replicated(db, mirror, ['a/', 'b/'])
+    expect(await db.get('b/699')).toEqual(await mirror.database.get('b/699'))
+    expect(await third.explain('b/699')).toMatchObject({ state: 'current' })
+  })
+
+  test('is dropped by a later session where no mirror was reached, and not by a first scope', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    await putMany(mirror.database, 'b/', 10)
+    await db.put({ id: 'b/before' })
+    const first = await replicated(db, mirror, ['a/', 'b/'])
+    await db.get('b/1')
+    await first.close()
+    mirror.fault = () => 'refuse'
+    const offline = await rig.replicate(db, mirror, { scope: { prefixes: [] } })
+    await until(() => offline.mirrors()[0]!.error !== undefined)
+    await offline.close()
+    expect(await holds(db, 'b/1')).toBe(true)
+    mirror.fault = () => undefined
+    const online = await rig.replicate(db, mirror)
+    await until(() => replicaOf(db).settings().left === undefined)
+    expect([await holds(db, 'b/1'), await holds(db, 'b/before')]).toEqual([false, false])
+    await online.close()
+    const other = await rig.database()
+    await other.put({ id: 'b/1-mine' })
+    await replicated(other, mirror, [])
+    expect(replicaOf(other).settings().left).toBeUndefined()
+    expect(await holds(other, 'b/1-mine')).toBe(true)
+  })
+})
+
 describe('without a scope', () => {
   test('a peer covers what its token reaches, and more when that becomes more', async () => {
     const db = await rig.database()

@@ -76,7 +76,8 @@ export class EmbeddedDatabase implements Database {
     const closed = new Promise<void>((resolve) => {
       this.#announceClose = resolve
     })
-    this.replica = new ReplicaPort(context, this.#queue, this.#keeper, this.#engine.news.listeners, closed)
+    const { listeners } = this.#engine.news
+    this.replica = new ReplicaPort(context, this.#queue, this.#keeper, listeners, this.#evictor, closed)
   }
 
   get id(): string {

@@ -10,6 +10,7 @@ import type { LogRecord } from '../log/record.js'
 import { type StoredCheckpoint, storeCheckpoint, storedCheckpoint } from './checkpoints.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
+import type { Evictor } from './evict.js'
 import { feedPage } from './feed-page.js'
 import { heldLeaves } from './held-leaves.js'
 import { heldUnder } from './held-under.js'
@@ -46,6 +47,7 @@ export class ReplicaPort implements Replica {
   readonly #queue: CommitQueue
   readonly #keeper: IndexKeeper
   readonly #listeners: Set<(position: Position) => void>
+  readonly evict: Replica['evict']
   readonly closed: Promise<void>
 
   constructor(
@@ -53,12 +55,14 @@ export class ReplicaPort implements Replica {
     queue: CommitQueue,
     keeper: IndexKeeper,
     listeners: Set<(position: Position) => void>,
+    evictor: Evictor,
     closed: Promise<void>,
   ) {
     this.#context = context
     this.#queue = queue
     this.#keeper = keeper
     this.#listeners = listeners
+    this.evict = (ids) => evictor.evict(ids)
     this.closed = closed
   }
 

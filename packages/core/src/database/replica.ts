@@ -271,6 +271,8 @@ export interface Replica {
     parked?: readonly Parked[],
   ): Promise<void>
   parked(key: string): Promise<readonly Parked[]>
+  /** As the database's: drops bodies that a mirror holds, and gives how many. */
+  evict(ids: readonly string[]): Promise<number>
   settings(): ReplicationSettings
   setSettings(settings: ReplicationSettings): Promise<void>
 }

@@ -28,6 +28,8 @@ export interface ReplicationSettings {
   /** Id prefixes that the index covers; undefined for all, [] for none. */
   readonly scope?: readonly string[]
   readonly hold?: 'used' | 'all'
+  /** What left the scope, and may still be held: but for what is in it now. */
+  readonly left?: readonly { readonly prefixes?: readonly string[]; readonly without?: readonly string[] }[]
 }
 
 /** What a database is, and which files it consists of. */

@@ -130,10 +130,14 @@ function isReplicationSettings(value: unknown): value is ReplicationSettings {
   const isText = (text: unknown): text is string => typeof text === 'string'
   const isLearnt = (mirror: unknown): mirror is { url: string; by: string[] } =>
     isObject(mirror) && isText(mirror.url) && isArrayOf(mirror.by, isText)
+  const isPrefixes = (prefixes: unknown) => prefixes === undefined || isArrayOf(prefixes, isText)
+  const isPart = (part: unknown): part is { prefixes?: string[] } =>
+    isObject(part) && isPrefixes(part.prefixes) && isPrefixes(part.without)
   return (
     isObject(value) &&
     isArrayOf(value.mirrors, isMirror) &&
     (value.learnt === undefined || isArrayOf(value.learnt, isLearnt)) &&
-    (value.removed === undefined || isArrayOf(value.removed, isText))
+    (value.removed === undefined || isArrayOf(value.removed, isText)) &&
+    (value.left === undefined || isArrayOf(value.left, isPart))
   )
 }
