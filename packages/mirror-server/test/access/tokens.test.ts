@@ -172,6 +172,24 @@ test('a peer with a token of a prefix pushes and pulls within it; what is elsewh
   expect(await all.database.get('dev1/here')).toBeUndefined()
 })
 
+test('a peer that is told no scope covers what its token reaches, and no more', async () => {
+  const { origin } = await startMirror(['a'], {
+    token: root,
+    tokens: [{ token: 'part', can: ['sync'], prefixes: ['dev42/', 'dev7/'] }],
+  })
+  const url = `${origin}/v1/a`
+  const all = await peer(url, root)
+  await all.database.putMany(['dev42/x', 'dev7/x', 'dev1/x', 'e'].map((id) => ({ id })))
+  await all.replication.synced()
+  const part = await peer(url, 'part')
+  await part.replication.sync()
+  expect(await part.database.count()).toBe(2)
+  expect(await part.database.read('dev42/x')).toMatchObject({ current: true })
+  // What it may not ask about it does not call absent, and goes on.
+  await expect(part.database.read('dev1/x')).rejects.toMatchObject({ code: 'MYNAH_UNREACHABLE' })
+  expect(await part.database.read('dev7/x')).toMatchObject({ current: true })
+})
+
 test('a peer whose token is refused says so, tries again now and then, and goes on with another', async () => {
   const { origin } = await startMirror(['a'], { token: root })
   const url = `${origin}/v1/a`
