@@ -110,7 +110,7 @@ export const databaseChecks: MirrorChecks = {
   },
   'a database that nobody made is 404 MYNAH_DATABASE_UNKNOWN on each path, and asking does not make it':
     async (db) => {
-      for (const path of ['', '/records', '/records/live', '/owed']) {
+      for (const path of ['', '/records', '/records/live', '/owed', '/shards']) {
         await db.refuses(404, 'MYNAH_DATABASE_UNKNOWN', 'GET', path)
       }
       for (const path of ['/records/missing', '/records/held', '/records/fetch', '/ranges']) {

@@ -10,6 +10,7 @@ import { rangeChecks } from './range-checks.js'
 import { type MirrorChecks, type MirrorSubject, RawDatabase } from './raw-database.js'
 import { requestChecks, tokenChecks } from './request-checks.js'
 import { scopeChecks } from './scope-checks.js'
+import { sealedChecks } from './sealed-checks.js'
 import { transactionChecks } from './transaction-checks.js'
 
 /** One rule of docs/protocol.md, as a sentence, and what finds out whether a mirror keeps it. */
@@ -32,6 +33,7 @@ export function mirrorCompliance(subject: MirrorSubject): readonly MirrorCheck[]
     ...scopeChecks,
     ...leafChecks,
     ...rangeChecks,
+    ...sealedChecks,
     ...liveChecks,
     ...scopedLiveChecks,
     ...requestChecks,

@@ -163,7 +163,8 @@ export const requestChecks: MirrorChecks = {
     const message = { type: types.message, body: pack([leafOf(revision('a', 1))]), checksum }
     await changesNothing(db, async () => {
       refused(await db.pushShard(shardOf([revision('b', 1)]), { checksum }), 400, INVALID, 'a push')
-      for (const path of ['', '/records', '/owed']) await db.refuses(400, INVALID, 'GET', path, { checksum })
+      for (const path of ['', '/records', '/owed', '/shards'])
+        await db.refuses(400, INVALID, 'GET', path, { checksum })
       for (const path of ['/records/missing', '/records/held', '/records/fetch']) {
         await db.refuses(400, INVALID, 'POST', path, message)
       }
@@ -234,6 +235,7 @@ export const requestChecks: MirrorChecks = {
       ['GET', '/records/fetch'],
       ['GET', '/ranges'],
       ['POST', '/owed'],
+      ['POST', '/shards'],
     ] as const
     for (const [method, path] of wrong) {
       const answer = await db.ask(method, path, { checksum: undefined })
@@ -270,7 +272,7 @@ export const tokenChecks: MirrorChecks = {
     await db.create()
     const { token } = db.subject
     for (const given of [undefined, '', 'another', `${token}x`]) {
-      for (const path of ['', '/records', '/records/live', '/owed']) {
+      for (const path of ['', '/records', '/records/live', '/owed', '/shards']) {
         await db.refuses(401, 'MYNAH_TOKEN_INVALID', 'GET', path, { token: given })
       }
       for (const path of MESSAGE_PATHS) {
