@@ -68,7 +68,15 @@ async function measure(system, { seconds, connections, parent }) {
     while (written < DOCUMENTS) await load(port, { ...puts, seconds: 1 })
     const gets = { connections, requestOf: get, statuses: [200] }
     await load(port, { ...gets, seconds: 1 })
-    return { get: await load(port, { ...gets, seconds }), put: await load(port, { ...puts, seconds }) }
+    const timed = async (requests) => {
+      const before = server.cost().cpuSeconds
+      const perSecond = await load(port, { ...requests, seconds })
+      return {
+        perSecond,
+        cpuMicroseconds: ((server.cost().cpuSeconds - before) * 1e6) / (perSecond * seconds),
+      }
+    }
+    return { get: await timed(gets), put: await timed(puts) }
   } finally {
     await server.stop()
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
@@ -85,14 +93,16 @@ export async function measureHttp({ rounds, seconds, connections }) {
   for (let round = 0; round < rounds; round++)
     for (const [name, system] of Object.entries(systems))
       results[name].push(await measure(system, { seconds, connections, parent }))
-  const of = (name, kind) => median(results[name].map((result) => result[kind]))
+  const of = (name, kind, figure = 'perSecond') => median(results[name].map((result) => result[kind][figure]))
   console.log(
-    `| requests/s, ${connections} connections, median of ${rounds} | GET of a document | durable PUT |\n| --- | --- | --- |`,
+    `| ${connections} connections, median of ${rounds} | GET of a document, requests/s | CPU each, µs | durable PUT, requests/s | CPU each, µs |`,
   )
-  for (const [name, { title }] of Object.entries(systems))
-    console.log(
-      `| ${title} | ${Math.round(of(name, 'get')).toLocaleString('en')} | ${Math.round(of(name, 'put')).toLocaleString('en')} |`,
-    )
+  console.log('| --- | --- | --- | --- | --- |')
+  const whole = (value) => Math.round(value).toLocaleString('en')
+  for (const [name, { title }] of Object.entries(systems)) {
+    const figures = ['get', 'put'].flatMap((kind) => [of(name, kind), of(name, kind, 'cpuMicroseconds')])
+    console.log(`| ${title} | ${figures.map(whole).join(' | ')} |`)
+  }
   console.log('\nPouchDB’s PUT is not durable: it does not wait for the disk.\n')
   for (const kind of ['get', 'put'])
     for (const [other, least] of [

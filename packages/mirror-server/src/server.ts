@@ -48,6 +48,8 @@ export async function createServer(
   const server = fastify({
     ...(logger === undefined ? {} : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
+    // A logger for each request costs more than to find its document, and only failures are logged.
+    childLoggerFactory: (parent) => parent,
     routerOptions: { maxParamLength: 1_024 },
     bodyLimit: wireLimits.requestBytes,
     requestTimeout: serverLimits.requestTimeoutMs,
