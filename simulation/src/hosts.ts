@@ -71,7 +71,10 @@ export class Hosts {
       ...transport,
       request: async (request) => {
         const answer = await transport.request(request)
-        const isCompared = new URL(request.url).pathname.endsWith(subpaths.ranges)
+        const { pathname } = new URL(request.url)
+        const isCompared = pathname.endsWith(subpaths.ranges)
+        if (pathname.endsWith(subpaths.shards) && answer.status === 200)
+          this.#ground.count('answers with shards')
         // Where nothing differs, no page of a feed is needed.
         if (answer.headers[headers.more] !== undefined || isCompared)
           this.#ground.noteExchange(machine, scope)

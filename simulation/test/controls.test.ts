@@ -175,6 +175,16 @@ function skippedIds(db: Database, mode: 'peer' | 'mirror'): Database {
   }))
 }
 
+/** Shards that lack the first of them, though they say to cover it. */
+function shortCopies(db: Database): Database {
+  return withReplica(db, (replica) => ({
+    shards: async (options) => {
+      const page = await replica.shards(options)
+      return { ...page, shards: page.shards.slice(1) }
+    },
+  }))
+}
+
 /** An index that calls everything current. */
 function boastfulReads(db: Database): Database {
   return withReads(db, (found) => ({ ...found, current: true }))
@@ -195,6 +205,7 @@ const controls: readonly (readonly [name: string, parts: () => Partial<Parts>, c
   ['deletes that do not travel', () => ({ database: keptDocuments }), /converge|lost|superseded/],
   ['a reconcile that believes any sum', () => ({ database: emptySums }), /converge|lost|whole/],
   ['a reconcile that skips ids', () => ({ database: skippedIds }), /converge|lost|whole/],
+  ['a copy that lacks a shard', () => ({ database: shortCopies }), /converge|lost|whole/],
   ['everything called current', () => ({ database: boastfulReads }), /current|vanish/],
 ]
 
