@@ -224,7 +224,7 @@ function spoilJson(body: Uint8Array, random: Random): Uint8Array {
 }
 
 /** Flips, drops, doubles, inserts or cuts. */
-export function spoilBytes(bytes: Uint8Array, random: Random): Uint8Array {
+function spoilBytes(bytes: Uint8Array, random: Random): Uint8Array {
   if (bytes.length === 0) return random.bytes(random.below(64))
   const at = random.below(bytes.length)
   const some = random.between(1, Math.min(16, bytes.length))

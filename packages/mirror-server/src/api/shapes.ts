@@ -95,7 +95,7 @@ export function lines(description: string, schema: Schema): Answer {
 }
 
 export const flag: Schema = { enum: ['true', 'false', '1', '0'], default: 'false' }
-export const count: Schema = { pattern: '^[1-9][0-9]{0,14}$' }
+const count: Schema = { pattern: '^[1-9][0-9]{0,14}$' }
 
 export const ifMatch: Parameter = { description: 'Only where the revision is this one, in quotes.' }
 export const ifNoneMatch: Parameter = {
