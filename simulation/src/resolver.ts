@@ -2,6 +2,7 @@ import { type Document, REMOVE } from '@mynah/core'
 import { answered } from './answered.js'
 import type { Editor } from './editor.js'
 import type { Ground, Process } from './ground.js'
+import { generationOf } from './model.js'
 import type { Random } from './random.js'
 
 /** Ends conflicts on one machine. */
@@ -43,8 +44,9 @@ export class Resolver {
     )
     if (winner === undefined) return
     this.#ground.count('resolved conflicts')
-    if (stored !== undefined && given !== undefined)
-      await this.#editor.wrote(process, stored, { ...given, rev: winner })
+    // Where no conflict was left by then, it is what the document is.
+    const isNew = stored !== undefined && generationOf(stored.rev) === generationOf(winner) + 1
+    if (isNew && given !== undefined) await this.#editor.wrote(process, stored, { ...given, rev: winner })
     await this.#editor.learn(process, id)
   }
 
