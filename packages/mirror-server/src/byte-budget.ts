@@ -2,7 +2,8 @@ import { RequestRefusedError } from '@mynah/replication/serve'
 
 /** An answer, as far as its end goes. */
 interface Closable {
-  readonly closed: boolean
+  /** Cut, or over. */
+  readonly destroyed: boolean
   once(event: 'close', listener: () => void): unknown
 }
 
@@ -23,7 +24,7 @@ export class ByteBudget {
    */
   hold(bytes: number, answer: Closable): void {
     const release = this.take(bytes)
-    if (answer.closed) release()
+    if (answer.destroyed) release()
     else answer.once('close', release)
   }
 

@@ -29,6 +29,7 @@ import { answeredRoutes } from './routes/protocol.js'
 import type { RouteOptions } from './routes/scope.js'
 import { type GivenToken, TokenBook } from './tokens/token-book.js'
 import { TokenStore } from './tokens/token-store.js'
+import { closeWaitingAnswers } from './waiting-answers.js'
 
 export interface MirrorOptions {
   /** The folder that holds a folder for each database; made when the first of them is. */
@@ -119,6 +120,7 @@ export async function serveMirror(
     liveStreams: new LiveStreams(),
   }
 
+  closeWaitingAnswers(fastify.server)
   databases.onDropped((name) => shared.liveStreams.endOf(name))
   fastify.addHook('onReady', () => databases.sweep())
 

@@ -25,6 +25,11 @@ export class RawConnection {
     this.#socket.write(bytes)
   }
 
+  /** Ends it at once. */
+  close(): void {
+    this.#socket.destroy()
+  }
+
   /** All that was received, once it matches or the connection has ended. */
   async until(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.#received) && !this.#socket.closed) {

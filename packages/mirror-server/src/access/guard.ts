@@ -92,6 +92,8 @@ class OpenAnswers {
   }
 
   add(answer: ServerResponse, grant: Grant): void {
+    // It went while its token was looked at, and will not close again.
+    if (answer.destroyed) return
     this.#open.set(answer, grant)
     answer.once('close', () => this.#open.delete(answer))
   }

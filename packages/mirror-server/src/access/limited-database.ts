@@ -39,7 +39,7 @@ export class LimitedDatabase implements ServedDatabase {
 
   putMany: ServedDatabase['putMany'] = async (docs, options) => {
     const given = [...docs]
-    const may = (doc: { readonly id?: string }) => doc.id !== undefined && this.#ids.includes(doc.id)
+    const may = ({ id }: { readonly id?: unknown }) => this.#includes(id)
     const outcomes = (await this.#database.putMany(given.filter(may), options)).values()
     return given.map((doc) => (may(doc) ? outcomes.next().value! : { ok: false, error: unreached() }))
   }
@@ -115,8 +115,13 @@ export class LimitedDatabase implements ServedDatabase {
     return prefixes
   }
 
-  #require(id: string | undefined): void {
-    if (id === undefined || !this.#ids.includes(id)) throw unreached()
+  #require(id: unknown): void {
+    if (!this.#includes(id)) throw unreached()
+  }
+
+  /** What a client calls an id may be anything. */
+  #includes(id: unknown): boolean {
+    return typeof id === 'string' && this.#ids.includes(id)
   }
 }
 

@@ -77,6 +77,18 @@ test('a token of prefixes reads and writes within them, and lists leave others o
   expect(info).not.toHaveProperty('documents')
 })
 
+test('what is no id is not reached by a token of prefixes, whatever it is', async () => {
+  const ask = await guarded({ token: 'part', prefixes: ['dev42/'] })
+  for (const id of [5, null, true, ['dev42/x'], { a: 1 }, { $date: '2026-01-01T00:00:00.000Z' }]) {
+    const one = await ask('/a/docs', 'part', { method: 'POST', ...json({ id }) })
+    expect(await failureOf(one)).toEqual([403, 'MYNAH_FORBIDDEN'])
+  }
+  const body = '{"id":5}\n{"id":"dev42/y"}\n'
+  const lines = { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body }
+  const outcomes = (await (await ask('/a/docs', 'part', lines)).text()).trim().split('\n')
+  expect(outcomes.map((line) => (JSON.parse(line) as { ok: boolean }).ok)).toEqual([false, true])
+})
+
 test('what is of the whole database is refused to a token of prefixes', async () => {
   const database = await open(':memory:')
   onTestFinished(() => database.close())
