@@ -1,20 +1,14 @@
 import { access, constants, mkdir } from 'node:fs/promises'
-import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { MynahError } from '@mynah/core'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import { isLoopback } from './access/own-machine.js'
 import type { Settings } from './config/settings.js'
 import { StartError } from './config/start-error.js'
 import type { Databases } from './databases.js'
 import { createServer } from './server.js'
 import { TokenStore } from './tokens/token-store.js'
-
-/** Whether only this machine can reach the address. */
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true
-  return isIP(host) === 4 && host.startsWith('127.')
-}
 
 /**
  * Runs a mirror until a signal stops it: the first one gracefully, the second at once.

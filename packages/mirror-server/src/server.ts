@@ -11,6 +11,7 @@ import fastify, {
   LogController,
   type onRequestAsyncHookHandler,
 } from 'fastify'
+import { guardOwnMachine } from './access/own-machine.js'
 import { answerFailure, refuseRoute } from './failures.js'
 import { serverLimits } from './limits.js'
 import { type MirrorOptions, type MirrorParts, partsOf, serveMirror } from './mirror.js'
@@ -78,6 +79,7 @@ export async function createServer(
   server.addHook('preClose', async () => stalled.stop())
   if (accessLog !== undefined) logRequests(server, accessLog)
   const parts = partsOf(mirrorOptions, server.log)
+  guardOwnMachine(server, parts.tokens, cors)
   await server.register((scope) => serveMirror(scope, mirrorOptions, parts))
   await server.ready()
   return { server, ...parts }

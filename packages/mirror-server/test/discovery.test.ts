@@ -68,7 +68,8 @@ test('a peer that knows one mirror goes on with the other when that is gone', as
 test('a name that leads to this machine is of no use to a mirror with a name', async () => {
   const victim = await stranger()
   const advertise = [`http://inner.example:${victim.port}`, `http://127.0.0.1:${victim.port}`]
-  const { origin } = await startMirror(['a'], { advertise })
+  // It has no token, and is asked by a name: a mirror that all pages may ask, too.
+  const { origin } = await startMirror(['a'], { advertise, cors: ['*'] })
   const { port } = new URL(origin)
   const { lookup, looked } = names({ 'outer.example': '127.0.0.1', 'inner.example': '127.0.0.1' })
   const url = `http://outer.example:${port}/v1/a`

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { serverLimits } from '../../src/limits.js'
 import { failureOf, startMirror } from '../fixture.js'
+import { RawConnection } from '../raw-http.js'
 
 const token = 'root-token'
 const authorization = `Bearer ${token}`
@@ -58,6 +59,38 @@ test('without a list no page may ask', async () => {
   const { origin } = await startMirror(['a'], { token })
   const answer = await fetch(`${origin}/v1/a`, { headers: { authorization, origin: 'https://app.example' } })
   expect(answer.headers.has('access-control-allow-origin')).toBe(false)
+})
+
+test('a mirror without a token answers to no page of others, whatever name it gave this machine', async () => {
+  const { origin } = await startMirror(['a'], { cors: ['https://app.example'] })
+  const { host, port } = new URL(origin)
+  const write = async (own: string, from?: string) => {
+    const lines = ['POST /kv/page HTTP/1.1', 'content-type: text/plain', 'content-length: 0', `host: ${own}`]
+    const connection = new RawConnection(origin)
+    const all = [...lines, ...(from === undefined ? [] : [`origin: ${from}`]), 'connection: close']
+    connection.send(`${all.join('\r\n')}\r\n\r\n`)
+    return Number((await connection.ended()).slice(9, 12))
+  }
+  for (const [own, from] of [
+    [host, 'https://evil.example'],
+    [host, 'null'],
+    [host, `http://127.0.0.1:${Number(port) + 1}`],
+    [`evil.example:${port}`, undefined],
+    [`evil.example:${port}`, `http://evil.example:${port}`],
+    [`127.0.0.1.evil.example:${port}`, undefined],
+    ['evil.example.', undefined],
+  ] as const)
+    expect([own, from, await write(own, from)]).toEqual([own, from, 403])
+  expect(((await (await fetch(`${origin}/kv`)).json()) as { keys: unknown }).keys).toEqual([])
+  for (const [own, from] of [
+    [host, undefined],
+    [host, `http://${host}`],
+    [host, 'https://app.example'],
+    [`localhost:${port}`, undefined],
+    [`[::1]:${port}`, undefined],
+    ['mirror.localhost', 'http://mirror.localhost'],
+  ] as const)
+    expect([own, from, (await write(own, from)) < 300]).toEqual([own, from, true])
 })
 
 test('who tries many tokens is told to come again, and hinders nobody who has one', async () => {
