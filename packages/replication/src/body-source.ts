@@ -23,7 +23,7 @@ export interface MirrorBodiesOptions {
   /** A read has run out of its time. */
   readonly onGivenUp: () => void
   readonly covers: (id: string) => boolean
-  readonly asOf: () => Date | undefined
+  readonly asOf: (id: string) => Date | undefined
 }
 
 /**
@@ -65,8 +65,8 @@ export class MirrorBodies implements BodySource {
     return this.#options.covers(id)
   }
 
-  asOf(): Date | undefined {
-    return this.#options.asOf()
+  asOf(id: string): Date | undefined {
+    return this.#options.asOf(id)
   }
 
   async fetch(

@@ -21,7 +21,7 @@ export async function explain(
   const facts = {
     id,
     covered,
-    asOf: upToDateAt(scheduler.mirrors),
+    asOf: upToDateAt(scheduler.mirrors, id),
     leaves: (isLeft ? [] : leaves).map(({ rev, deleted, kind, origin }) => ({
       rev,
       deleted,

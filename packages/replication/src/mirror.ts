@@ -77,8 +77,8 @@ export class Mirror {
   mismatches = 0
   /** What they said then, the last time. */
   mismatch: string | undefined
-  /** When the mirror last confirmed that the index is up to date, on the wall clock. */
-  upToDateAtMs: number | undefined
+  /** When the mirror last confirmed that the index is up to date, on both clocks. */
+  confirmed: { readonly wallMs: number; readonly monotonicMs: number } | undefined
   /** The pull key that the progress is of. */
   #loaded = ''
 
@@ -188,9 +188,9 @@ export class Mirror {
     this.copy.moved(position.seq)
   }
 
-  /** It confirmed that all it has is here, at this time of the wall clock. */
-  upToDate(nowMs: number): void {
-    this.upToDateAtMs = nowMs
+  /** It confirmed just now that all it has is here. */
+  upToDate(env: Pick<Env, 'now' | 'monotonicMs'>): void {
+    this.confirmed = { wallMs: env.now(), monotonicMs: env.monotonicMs() }
     this.copy = undefined
   }
 
@@ -205,8 +205,15 @@ export class Mirror {
   }
 }
 
-/** When one of the mirrors last confirmed that the index is up to date. */
-export function upToDateAt(mirrors: readonly Mirror[]): Date | undefined {
-  const confirmed = mirrors.flatMap(({ upToDateAtMs }) => upToDateAtMs ?? [])
-  return confirmed.length === 0 ? undefined : new Date(Math.max(...confirmed))
+/**
+ * When a mirror last confirmed that the index is up to date in what it has of this id: one that tells of other ids says
+ * nothing of it. The wall clock may have been set back since, so the last word is not the highest time.
+ */
+export function upToDateAt(mirrors: readonly Mirror[], id: string): Date | undefined {
+  const words = mirrors.flatMap(({ confirmed, progress }) => (progress?.covers(id) && confirmed) || [])
+  const last = words.reduce<(typeof words)[number] | undefined>(
+    (best, word) => (best === undefined || word.monotonicMs >= best.monotonicMs ? word : best),
+    undefined,
+  )
+  return last && new Date(last.wallMs)
 }

@@ -25,6 +25,6 @@ export function readSource(
     onGivenUp: () => scheduler.gaveUp(),
     covers: (id) =>
       inScope(scope(), id) && scheduler.mirrors.some(({ progress }) => progress?.covers(id) === true),
-    asOf: () => upToDateAt(scheduler.mirrors),
+    asOf: (id) => upToDateAt(scheduler.mirrors, id),
   })
 }

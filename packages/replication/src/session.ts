@@ -289,7 +289,7 @@ export class Session {
   }
 
   #upToDate(): void {
-    this.#options.mirror.upToDate(this.#options.env.now())
+    this.#options.mirror.upToDate(this.#options.env)
   }
 
   #enter(state: 'connecting' | 'catching-up' | 'live'): void {

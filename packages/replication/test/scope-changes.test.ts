@@ -4,7 +4,7 @@ import { replicaOf } from '@mynah/core/replica'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualEnv, rounds, until } from './manual-env.js'
-import type { MemoryMirror } from './memory-mirror.js'
+import { address, type MemoryMirror, ways } from './memory-mirror.js'
 import { isLive, isQuiet, known, putMany, Rig, recover } from './rig.js'
 
 let rig: Rig
@@ -61,6 +61,39 @@ describe('a scope that becomes another', () => {
     // The rest goes on from where it was.
     expect(queries[0]!.get('since')).toBe(`${end.incarnation}.${end.seq}`)
     await second.close()
+  })
+
+  test('a mirror that tells of a part says nothing of how new the rest is', async () => {
+    const db = await rig.database()
+    const [near, far] = [await rig.mirror(), await rig.mirror()]
+    for (const { database } of [near, far])
+      for (const prefix of ['a/', 'b/']) await putMany(database, prefix, 5)
+    const transport = ways({ near, far })
+    const with_ = (names: readonly string[], prefixes: readonly string[]) =>
+      rig.replicate(db, near, { transport, mirrors: names.map((name) => address(name)), scope: { prefixes } })
+    for (const [name, prefixes] of [
+      ['near', ['a/']],
+      ['far', ['a/', 'b/']],
+    ] as const) {
+      const replication = await with_([name], prefixes)
+      await until(() => isLive(replication) && isQuiet(replication))
+      for (const { url } of replication.mirrors()) await replication.removeMirror(url)
+      await replication.close()
+    }
+    far.fault = () => 'refuse'
+    near.fault = (asked, { url }) =>
+      asked === 'GET /records' && url.includes('without') ? 'hang' : undefined
+    await far.database.put({ id: 'b/written elsewhere' })
+    const replication = await with_(['far', 'near'], ['a/', 'b/'])
+    await until(() => near.streams > 0)
+    await rounds()
+    near.beat()
+    await rounds()
+    const local = { freshness: 'local' } as const
+    expect((await db.read('a/1', local)).asOf).toBeInstanceOf(Date)
+    // Far told of it once, and has not been heard of since.
+    expect((await db.read('b/1', local)).asOf).toBeUndefined()
+    await replication.close()
   })
 
   test('what both have in common is current all the time, what is added when it was learnt', async () => {

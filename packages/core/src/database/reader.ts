@@ -121,7 +121,7 @@ export class Reader {
 
   #asOf(id: string): Date | undefined {
     const { source, env } = this.#context
-    if (source) return source.asOf()
+    if (source) return source.asOf(id)
     return this.#covers(id) ? new Date(env.now()) : undefined
   }
 

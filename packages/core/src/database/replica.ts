@@ -171,8 +171,8 @@ export interface BodySource {
   confirm(leaves: readonly LeafRef[], options: { readonly signal: AbortSignal }): Promise<readonly boolean[]>
   /** Whether the index covers this id: in scope, after a first complete exchange. */
   covers(id: string): boolean
-  /** When a mirror last told what changed; undefined before the first complete exchange. */
-  asOf(): Date | undefined
+  /** When a mirror that tells of this id last told what changed; undefined before the first complete exchange. */
+  asOf(id: string): Date | undefined
 }
 
 /**
