@@ -1,8 +1,14 @@
 import type { Storage, StoredFile } from '../storage/storage.js'
 import type { Finding, Suspect } from './finding.js'
 import { type FoundFiles, numberOf, UNKNOWN_SPAN, unnamed } from './found-files.js'
-import { HOT_HEADER_BYTES, type HotContent, type HotEnd, type HotGroup, readHotFile } from './hot-file.js'
-import type { PastHotFile } from './hot-writer.js'
+import {
+  HOT_HEADER_BYTES,
+  type HotContent,
+  type HotEnd,
+  type HotGroup,
+  type PastHotFile,
+  readHotFile,
+} from './hot-file.js'
 import type { Incarnation, ManifestData } from './manifest.js'
 import { readPatiently } from './patient-read.js'
 import { type SeqSpan, uncovered } from './span.js'

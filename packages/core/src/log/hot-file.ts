@@ -48,6 +48,17 @@ export interface HotEnd {
   readonly checksum: number
 }
 
+/** A hot file that is no longer written. */
+export interface PastHotFile {
+  readonly name: string
+  /** The last seq in it that counts; below its first seq when there is none. */
+  readonly lastSeq: number
+  /** How much of it counts. */
+  readonly counted: number
+  /** With what does not count. */
+  readonly length: number
+}
+
 export const HOT_HEADER_BYTES = 80
 const MAGIC = Uint8Array.of(0x4d, 0x59, 0x48, 0x46)
 const VERSION = 1

@@ -5,8 +5,8 @@ import type { Storage } from '../storage/storage.js'
 import { type FileNumbers, fileName } from './file-name.js'
 import { encodeGroup, SALT_BYTES } from './group.js'
 import type { CountedGroup, HotChain } from './hot-chain.js'
+import type { PastHotFile } from './hot-file.js'
 import { encodeHotHeader, type HotEnd } from './hot-file.js'
-import type { PastHotFile } from './hot-writer.js'
 import type { Manifest } from './manifest.js'
 
 const INCARNATION_BYTES = 16

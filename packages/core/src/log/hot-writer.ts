@@ -3,7 +3,7 @@ import type { Env, Timer } from '../env/env.js'
 import type { MynahError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import type { FileNumbers } from './file-name.js'
-import type { HotEnd } from './hot-file.js'
+import type { HotEnd, PastHotFile } from './hot-file.js'
 import { HotOutput, type PendingGroup } from './hot-output.js'
 import { type Incarnation, type Manifest, type ManifestChange, withIncarnation } from './manifest.js'
 import { Serial } from './serial.js'
@@ -13,17 +13,6 @@ const HOT_FILE_BYTES = 256 * 1024
 /** Quiet after which an empty group moves `synced`. */
 const IDLE_MS = 1_000
 const INCARNATION_BYTES = 16
-
-/** A hot file that is no longer written. */
-export interface PastHotFile {
-  readonly name: string
-  /** The last seq in it that counts; below its first seq when there is none. */
-  readonly lastSeq: number
-  /** How much of it counts. */
-  readonly counted: number
-  /** With what does not count. */
-  readonly length: number
-}
 
 export interface HotWriterOptions {
   readonly storage: Storage
@@ -56,6 +45,8 @@ export class HotWriter {
   #synced: number
   #past: PastHotFile[]
   #predecessor: HotEnd | undefined
+  /** Whether the last of the past files may have more than what counts of it, with no other file that says so. */
+  #trailing: boolean
   #current: HotOutput | undefined
   /** Made and durable, but perhaps not yet named by the manifest. */
   #prepared: HotOutput | undefined
@@ -71,6 +62,8 @@ export class HotWriter {
     this.#head = options.head
     this.#synced = options.head
     this.#past = [...options.files]
+    const last = options.files.at(-1)
+    this.#trailing = last !== undefined && last.length > last.counted
     this.#predecessor = options.predecessor
   }
 
@@ -147,6 +140,11 @@ export class HotWriter {
   leap(span: number, commit: (firstSeq: number, begun: ManifestChange) => Promise<void>): Promise<number> {
     return this.#serial.run(async () => {
       await this.#retire()
+      // What was refused at the end of a file, or never proven, would come back where these seqs end within it.
+      if (this.#trailing) {
+        await this.#rotate()
+        this.#leave()
+      }
       const firstSeq = this.#head + 1
       const incarnation = this.#begun(firstSeq)
       await commit(firstSeq, ({ incarnations }) => ({
@@ -268,7 +266,8 @@ export class HotWriter {
     const file = this.#current
     if (file === undefined) return
     this.#predecessor = this.#end()
-    const { name, length, durable } = file
+    const { name, length, durable, failed } = file
+    this.#trailing = failed || length > durable.length
     this.#past.push({ name, lastSeq: this.#synced, counted: durable.length, length })
     this.#current = undefined
   }

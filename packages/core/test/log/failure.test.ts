@@ -214,3 +214,29 @@ test('shards whose sync failed are not trusted by the next open while a hot file
     await survives(left, 17)
   }
 })
+
+test('a refused group that stands behind the last file does not come back past shards that were taken', async () => {
+  const source = await openTestLog(disk(9))
+  await source.log.append([record(201), record(202)], { sync: true })
+  await source.log.seal()
+  const { shards } = await source.log.sealed(0, { bytes: 1e9, records: 1e9 })
+  const storage = disk()
+  const { log } = await openTestLog(storage)
+  await log.append([record(1)], { sync: true })
+  // Its bytes are on the disk when the sync fails, and no other file can be begun.
+  storage.fails = (operation, name) =>
+    (operation === 'sync' && name.startsWith('hot')) || operation === 'replace'
+  const refused = Array.from({ length: 5 }, (_, n) => record(101 + n))
+  await expect(log.append(refused, { sync: true })).rejects.toThrow(StorageError)
+  storage.fails = () => false
+  expect(await log.take(shards)).toBe(2)
+  const there = [record(1), record(201), record(202)].map((one, at) => [at + 1, summary(one)])
+  for (const end of ['kill', 'power'] as const) {
+    const again = await openTestLog(storage.survivor(end), { env: new TestEnv(31) })
+    expect([...(await contents(again.log))]).toEqual(there)
+    expect(again.log.damage).toEqual([])
+  }
+  await log.append([record(3)], { sync: true })
+  const again = await openTestLog(storage.survivor('power'), { env: new TestEnv(32) })
+  expect([...(await contents(again.log))]).toEqual([...there, [4, summary(record(3))]])
+})
