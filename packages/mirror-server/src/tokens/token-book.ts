@@ -6,6 +6,8 @@ import type { TokenStore } from './token-store.js'
 
 /** How often it is looked which tokens there are, milliseconds. */
 const LOOK_MS = 2_000
+/** A store that cannot be read for so long opens nothing until it can: any of its tokens may have been revoked. */
+const UNREAD_MS = 20_000
 
 /** A token that is told at the start, and kept nowhere. */
 export interface GivenToken {
@@ -47,6 +49,7 @@ export class TokenBook {
   #timer: Timer | undefined
   #looking: Promise<void> = Promise.resolve()
   #stopped = false
+  #readMs = 0
 
   /** @throws TypeError for a given token that is none */
   constructor(options: TokenBookOptions) {
@@ -105,7 +108,7 @@ export class TokenBook {
     if (this.#stopped) return
     this.#timer = this.#options.env.setTimer(() => {
       this.#looking = this.#load()
-        .catch((error: unknown) => this.#fault('store', error))
+        .catch((error: unknown) => this.#unread(error))
         .then(() => this.#later())
     }, LOOK_MS)
   }
@@ -120,6 +123,18 @@ export class TokenBook {
       if (entry !== undefined) entries.set(id, entry)
     }
     if (ids !== undefined) this.#guarded = true
+    this.#readMs = this.#options.env.monotonicMs()
+    this.#faults.delete('store')
+    this.#found(entries)
+  }
+
+  #unread(error: unknown): void {
+    this.#fault('store', error)
+    const isShort = this.#options.env.monotonicMs() - this.#readMs < UNREAD_MS
+    this.#found(isShort ? this.#entries : new Map())
+  }
+
+  #found(entries: ReadonlyMap<string, Entry>): void {
     this.#entries = entries
     for (const listener of this.#listeners) listener()
   }

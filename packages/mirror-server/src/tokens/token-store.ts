@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { lchown, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Right } from '../access/grant.js'
 import {
@@ -47,16 +47,18 @@ export class TokenStore {
     const expiresMs = goodForMs === undefined ? undefined : nowMs + goodForMs
     const token: StoredToken = { id, hash: hashOf(text), ...sorted(terms), createdMs: nowMs, expiresMs }
     await mkdir(this.folder, { recursive: true, mode: 0o700 })
-    await this.#giveAway(this.folder)
+    const owner = await this.#owner()
+    // Whoever has the folder may have put a link here: what that leads to stays whose it is.
+    if (owner !== undefined) await lchown(this.folder, owner.uid, owner.gid)
     const temporary = join(this.folder, `.${id}.new`)
     const file = await open(temporary, 'wx', 0o600)
     try {
+      if (owner !== undefined) await file.chown(owner.uid, owner.gid)
       await file.writeFile(encodeToken(token))
       await file.sync()
     } finally {
       await file.close()
     }
-    await this.#giveAway(temporary)
     await rename(temporary, join(this.folder, fileNameOf(id)))
     await syncFolder(this.folder)
     await syncFolder(this.data)
@@ -116,10 +118,8 @@ export class TokenStore {
   }
 
   /** What root makes belongs to whom the databases belong to, else a daemon of that user could not read it. */
-  async #giveAway(path: string): Promise<void> {
-    if (process.getuid?.() !== 0) return
-    const { uid, gid } = await stat(this.data)
-    await chown(path, uid, gid)
+  async #owner(): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
+    return process.getuid?.() === 0 ? await stat(this.data) : undefined
   }
 }
 

@@ -1,4 +1,15 @@
-import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { everything } from '../../src/access/grant.js'
@@ -124,6 +135,50 @@ test('a damaged file is told once, opens nothing, and can be revoked; the others
   expect(await store.revoke(bad.id)).toBe(true)
   await book.stop()
 })
+
+test('a store that cannot be read keeps no token good for long, and none beyond its time', async () => {
+  const store = new TokenStore(await temporaryFolder())
+  const lasting = await store.create(terms, 0)
+  const short = await store.create({ ...terms, goodForMs: 5_000 }, 0)
+  const { book, look, faults } = await bookOf(store)
+  await book.start()
+  const grants = [lasting, short].map(({ text }) => book.grantOf(text)!)
+  const good: boolean[][] = []
+  book.onLook(() => void good.push(grants.map((grant) => book.isGood(grant))))
+  await rename(store.folder, `${store.folder}-away`)
+  await writeFile(store.folder, 'no folder')
+  for (let looks = 0; looks < 12; looks++) await look()
+  // What is open is looked at all the while: at 2 s, 6 s, and 22 s.
+  expect([good[0], good[2], good[10]]).toEqual([
+    [true, true],
+    [true, false],
+    [false, false],
+  ])
+  expect(book.grantOf(lasting.text)).toBeUndefined()
+  expect(book.guarded).toBe(true)
+  expect(faults).toHaveLength(1)
+  await rm(store.folder)
+  await rename(`${store.folder}-away`, store.folder)
+  await look()
+  expect(book.grantOf(lasting.text)).toMatchObject({ id: lasting.id })
+  await book.stop()
+})
+
+test.runIf(process.getuid?.() === 0)(
+  'root gives away what it made, and not what a link leads to',
+  async () => {
+    const [store, elsewhere] = [new TokenStore(await temporaryFolder()), await temporaryFolder()]
+    await chown(store.data, 1_234, 1_234)
+    await symlink(elsewhere, store.folder)
+    await store.create(terms, 0)
+    expect((await stat(elsewhere)).uid).toBe(0)
+    await rm(store.folder)
+    await mkdir(store.folder)
+    const { id } = await store.create(terms, 0)
+    for (const path of [store.folder, join(store.folder, `${id}.token`)])
+      expect((await stat(path)).uid).toBe(1_234)
+  },
+)
 
 test('what is half written, or not the store’s, is no token', async () => {
   const store = new TokenStore(await temporaryFolder())
