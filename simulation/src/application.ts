@@ -216,8 +216,12 @@ export class Application implements Editor {
     await answered(process, process.replication.synced({ signal: abort.signal }))
     const all = [...new Set([...disks, ...this.#disksAt(setup.mirrors)])]
     if (diskName !== this.#machine.diskName) return
-    for (const [index, { id, rev }] of written.entries())
-      model.guarantees.add(nameOf(id, rev), all, since[index]!)
+    for (const [index, { id, rev }] of written.entries()) {
+      const name = nameOf(id, rev)
+      // What was evicted here and went with its mirror nobody can send any more.
+      if (model.guarantees.mayBeDropped(name, diskName)) continue
+      model.guarantees.add(name, all, since[index]!)
+    }
   }
 
   /** Something was stored: it is there at once. */

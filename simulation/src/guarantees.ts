@@ -84,9 +84,12 @@ export class Guarantees {
     )
   }
 
-  /** Whether a disk may have dropped it that trusted in others, of which one was set back since. */
-  mayBeDropped(write: string): boolean {
-    return this.#trusts.some((trust) => trust.writes.has(write) && !this.#isMet(trust))
+  /** Whether a disk, or this one, may have dropped it that trusted in others, of which one was set back since. */
+  mayBeDropped(write: string, disk?: string): boolean {
+    return this.#trusts.some(
+      (trust) =>
+        trust.writes.has(write) && (disk === undefined || trust.disk === disk) && !this.#isMet(trust),
+    )
   }
 
   /** What was promised of the write and still holds, for people. */
