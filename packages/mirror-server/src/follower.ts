@@ -196,7 +196,10 @@ export function sourceOf({ url, token }: FollowedMirror): Source {
   const [, base, name] = /^(.*?)(?:\/v1(?:\/([^/]+))?)?$/.exec(path) ?? []
   const isOdd = parsed.username !== '' || parsed.password !== '' || parsed.search !== '' || parsed.hash !== ''
   if (!/^https?:$/.test(parsed.protocol) || isOdd || (name !== undefined && !isDatabaseName(name)))
-    throw new TypeError(`A mirror to follow is http://host:port, or http://host:port/v1/name: not ${url}`)
+    throw new TypeError(
+      // Without what may be secret.
+      `A mirror to follow is http://host:port, or http://host:port/v1/name, with no user and no query: not ${parsed.protocol}//${parsed.host}${path}`,
+    )
   return { root: `${parsed.origin}${base}${routes.root}`, token, name }
 }
 

@@ -48,7 +48,9 @@ test('a mirror names those that it follows, and with --advertise those that it i
   const advertise = ['https://m.example/base', 'https://n.example/v1/b', 'https://n.example/v1/a']
   const other = await startMirror(['a'], { mirrorOf, advertise })
   expect(await told(other.origin)).toEqual(['https://m.example/base/v1/a', 'https://n.example/v1/a'])
-  await expect(startMirror([], { advertise: ['https://user:secret@m.example'] })).rejects.toThrow(TypeError)
+  await expect(startMirror([], { advertise: ['https://user:secret@m.example'] })).rejects.toThrow(
+    /^((?!secret).)*m\.example$/,
+  )
 })
 
 test('a peer that knows one mirror goes on with the other when that is gone', async () => {

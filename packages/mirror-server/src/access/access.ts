@@ -38,13 +38,16 @@ export class Access {
     return limited(await this.#databases.get(name), grant)
   }
 
-  /** The same, made where there is none. */
+  /** The same, made where there is none; for an id only where that is within reach. */
   async create(
     request: Asked,
     name: string = databaseOf(request),
+    id?: string,
   ): Promise<{ readonly opened: Reached; readonly created: boolean }> {
     const grant = granted(request.grant)
     requireReach(grant, name)
+    if (id !== undefined && grant.ids?.includes(id) === false)
+      throw forbidden('This token does not reach this id')
     const { opened, created } = await this.#databases.create(name)
     return { opened: limited(opened, grant), created }
   }

@@ -75,7 +75,9 @@ export const keyRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, optio
       const key = acceptId(params['*'])
       const type = typeOf(request.headers['content-type'])
       const condition = conditionOf(request)
-      const { opened } = await databases.create(request, KEYS_DATABASE)
+      // Nothing is made for a write that is refused.
+      if ((await present(databases, request)) === undefined) condition(undefined)
+      const { opened } = await databases.create(request, KEYS_DATABASE, key)
       const value = body instanceof Uint8Array ? body : new Uint8Array(0)
       let isNew = false
       const stored = await opened.database.update<Entry>(key, (before) => {

@@ -89,6 +89,21 @@ test('what is no id is not reached by a token of prefixes, whatever it is', asyn
   expect(outcomes.map((line) => (JSON.parse(line) as { ok: boolean }).ok)).toEqual([false, true])
 })
 
+test('a write of a key that is refused makes no database for it', async () => {
+  const { origin } = await startMirror([], { token: root, tokens: [{ token: 'part', prefixes: ['dev42/'] }] })
+  const put = (key: string, token: string, more: Record<string, string> = {}) =>
+    fetch(`${origin}/kv/${key}`, { method: 'PUT', headers: { authorization: `Bearer ${token}`, ...more } })
+  expect((await put('other', 'part')).status).toBe(403)
+  expect((await put('other', root, { 'if-match': '*' })).status).toBe(412)
+  const names = async () => {
+    const answer = await fetch(`${origin}/v1`, { headers: { authorization: `Bearer ${root}` } })
+    return ((await answer.json()) as { databases: string[] }).databases
+  }
+  expect(await names()).toEqual([])
+  expect((await put('dev42/x', 'part')).status).toBe(201)
+  expect(await names()).toEqual(['kv'])
+})
+
 test('what is of the whole database is refused to a token of prefixes', async () => {
   const database = await open(':memory:')
   onTestFinished(() => database.close())
