@@ -32,6 +32,7 @@ export interface OpenDatabase {
  */
 export class Databases {
   readonly #opening = new Map<string, Promise<OpenDatabase>>()
+  readonly #opened = new Map<string, OpenDatabase>()
   readonly #droppedListeners: ((name: string) => void)[] = []
   #closed: Promise<void> | undefined
 
@@ -54,6 +55,11 @@ export class Databases {
       .filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && isDatabaseName(entry.name))
       .map((entry) => entry.name)
       .sort()
+  }
+
+  /** The one that is open; undefined says nothing. */
+  now(name: string): OpenDatabase | undefined {
+    return this.#closed === undefined ? this.#opened.get(name) : undefined
   }
 
   /** @throws DatabaseNameInvalidError, DatabaseUnknownError, DatabaseUnavailableError, ClosedError */
@@ -85,6 +91,7 @@ export class Databases {
     const dropped = this.#drop(name, opening)
     const gone = dropped.then(() => Promise.reject(new DatabaseUnknownError(name)))
     this.#opening.set(name, gone)
+    this.#opened.delete(name)
     gone.catch(() => {
       if (this.#opening.get(name) === gone) this.#opening.delete(name)
     })
@@ -110,7 +117,10 @@ export class Databases {
     if (opening !== undefined) return opening
     const begun = this.#openFolder(name, createIfMissing)
     this.#opening.set(name, begun)
-    begun.catch((error: unknown) => {
+    const remember = (opened: OpenDatabase): void => {
+      if (this.#opening.get(name) === begun) this.#opened.set(name, opened)
+    }
+    begun.then(remember, (error: unknown) => {
       const forget = (): void => {
         if (this.#opening.get(name) === begun) this.#opening.delete(name)
       }

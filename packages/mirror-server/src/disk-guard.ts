@@ -85,8 +85,12 @@ declare module 'fastify' {
 
 /** Refuses what writes while there is too little room: before its body is read. */
 export function guardDisk(fastify: FastifyInstance, disk: DiskGuard): void {
-  fastify.addHook('onRequest', async ({ routeOptions: { config } }) => {
-    if (config.writes === true || config.right === 'write') disk.requireRoom()
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (disk.full) {
+      const { config } = request.routeOptions
+      if (config.writes === true || config.right === 'write') disk.requireRoom()
+    }
+    done()
   })
   fastify.addHook('onReady', () => disk.start())
   fastify.addHook('preClose', () => disk.stop())

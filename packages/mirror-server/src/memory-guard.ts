@@ -53,9 +53,10 @@ export class MemoryGuard {
   }
 
   guard(fastify: FastifyInstance): void {
-    fastify.addHook('onRequest', async ({ routeOptions: { config } }) => {
-      if (this.#short && config.right !== 'open')
+    fastify.addHook('onRequest', (request, _reply, done) => {
+      if (this.#short && request.routeOptions.config.right !== 'open')
         throw new RequestRefusedError('MYNAH_BUSY', 'Memory is short; come again')
+      done()
     })
     fastify.addHook('onReady', async () => this.#look())
     fastify.addHook('preClose', async () => this.#timer?.cancel())

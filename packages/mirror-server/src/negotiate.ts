@@ -20,9 +20,10 @@ export function negotiate<T extends string>(
 ): T {
   if (offers.length > 1) addVary(reply, 'accept')
   const accept = headers.accept ?? '*/*'
+  if (accept === '*/*') return offers[0]
   const exact = offers.find((offer) => offer === accept)
   if (exact !== undefined) return exact
-  if (accept === '*/*' || accept.trim() === '') return offers[0]
+  if (accept.trim() === '') return offers[0]
   const wanted = accept.split(',').map(wantedOf)
   let best: T | undefined
   let most = 0
@@ -52,7 +53,11 @@ function hasGzip(codings: readonly Wanted[]): boolean {
 /** Adds a name to `Vary`, once. */
 export function addVary(reply: FastifyReply, name: string): void {
   const before = reply.getHeader('vary')
-  const names = before === undefined ? [] : String(before).split(/\s*,\s*/)
+  if (before === undefined) {
+    reply.header('vary', name)
+    return
+  }
+  const names = String(before).split(/\s*,\s*/)
   if (!names.includes(name)) reply.header('vary', [...names, name].join(', '))
 }
 

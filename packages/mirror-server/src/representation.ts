@@ -36,9 +36,11 @@ const msgpack: Representation = {
   },
 }
 
+const representations = [mediaTypes.json, mediaTypes.message] as const
+
 /** The one that the request wants. @throws RequestRefusedError `MYNAH_NOT_ACCEPTABLE` */
 export function representationFor(request: FastifyRequest, reply: FastifyReply): Representation {
-  const type = negotiate(request, reply, [mediaTypes.json, mediaTypes.message])
+  const type = negotiate(request, reply, representations)
   return type === mediaTypes.message ? msgpack : json
 }
 

@@ -9,7 +9,7 @@ import fastify, {
   type FastifyHttpOptions,
   type FastifyInstance,
   LogController,
-  type onRequestAsyncHookHandler,
+  type onRequestHookHandler,
 } from 'fastify'
 import { guardOwnMachine } from './access/own-machine.js'
 import { answerFailure, refuseRoute } from './failures.js'
@@ -107,11 +107,12 @@ function corsOptions(origins: readonly string[]): FastifyCorsOptions {
 }
 
 /** For answers that are data: a browser is to run, frame and guess nothing of them. A page sets its own. */
-const secureHeaders: onRequestAsyncHookHandler = async (request, reply) => {
+const secureHeaders: onRequestHookHandler = (request, reply, done) => {
   reply.header('x-content-type-options', 'nosniff')
   reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
   reply.header('referrer-policy', 'no-referrer')
   if (request.protocol === 'https') reply.header('strict-transport-security', 'max-age=31536000')
+  done()
 }
 
 /** By routes and not by paths: in these are ids, and what people put into queries. */

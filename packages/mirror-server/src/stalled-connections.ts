@@ -3,10 +3,11 @@ import type { Socket } from 'node:net'
 import type { Env, Timer } from '@mynah/core'
 import { serverLimits } from './limits.js'
 
+/** A connection, and the last request that came on it. */
 interface Watched {
   readonly socket: Socket
-  readonly request: IncomingMessage
-  readonly answer: ServerResponse
+  request: IncomingMessage
+  answer: ServerResponse
   /** Bytes that had moved when it was last found to move, and when that was. */
   bytes: number
   sinceMs: number
@@ -19,7 +20,7 @@ interface Watched {
  */
 export class StalledConnections {
   readonly #env: Pick<Env, 'setTimer' | 'monotonicMs'>
-  readonly #watched = new Set<Watched>()
+  readonly #watched = new Map<Socket, Watched>()
   #timer: Timer | undefined
 
   constructor(env: Pick<Env, 'setTimer' | 'monotonicMs'>) {
@@ -37,22 +38,32 @@ export class StalledConnections {
 
   #add(request: IncomingMessage, answer: ServerResponse): void {
     const { socket } = request
-    const watched: Watched = { socket, request, answer, bytes: 0, sinceMs: this.#env.monotonicMs() }
-    watched.bytes = moved(watched)
-    this.#watched.add(watched)
-    answer.once('close', () => this.#watched.delete(watched))
+    const watched = this.#watched.get(socket)
+    if (watched === undefined) {
+      const sinceMs = this.#env.monotonicMs()
+      this.#watched.set(socket, { socket, request, answer, bytes: moved(socket), sinceMs })
+      socket.once('close', () => this.#watched.delete(socket))
+      return
+    }
+    // One that is asked while another is answered gives neither of them more time.
+    if (watched.answer.closed) {
+      watched.bytes = moved(socket)
+      watched.sinceMs = this.#env.monotonicMs()
+    }
+    watched.request = request
+    watched.answer = answer
   }
 
   #later(): void {
     this.#timer = this.#env.setTimer(() => {
       const now = this.#env.monotonicMs()
-      for (const one of this.#watched) this.#look(one, now)
+      for (const one of this.#watched.values()) this.#look(one, now)
       this.#later()
     }, serverLimits.stalledLookMs)
   }
 
   #look(one: Watched, now: number): void {
-    const bytes = moved(one)
+    const bytes = moved(one.socket)
     if (!isMoving(one) || bytes - one.bytes >= serverLimits.stalledBytes) {
       one.bytes = bytes
       one.sinceMs = now
@@ -62,10 +73,11 @@ export class StalledConnections {
 
 /** Whether a body is awaited, or an answer waits to be taken. */
 function isMoving({ request, socket, answer }: Watched): boolean {
+  if (answer.closed) return false
   return !request.complete || socket.writableLength > 0 || answer.writableLength > 0
 }
 
 /** Bytes that came, and that left this process. */
-function moved({ socket }: Watched): number {
+function moved(socket: Socket): number {
   return socket.bytesRead + socket.bytesWritten - socket.writableLength
 }

@@ -146,13 +146,16 @@ export class EmbeddedDatabase implements Database {
 
   async get<T extends object = Document>(id: string, options?: ReadOptions): Promise<Stored<T> | undefined> {
     this.#requireOpen()
-    const hot = options === undefined ? this.#hot(id) : undefined
+    const hot = options === undefined ? this.#atOnce(() => this.#reader.hot(id)) : undefined
     return (hot ?? (await this.#reading(() => this.#reader.read(id, options))).doc) as Stored<T> | undefined
   }
 
   async read<T extends object = Document>(id: string, options?: ReadOptions): Promise<Read<T>> {
     this.#requireOpen()
-    return (await this.#reading(() => this.#reader.read(id, options))) as Read<T>
+    const { rev, signal, freshness = 'index' } = options ?? {}
+    const mayBeHot = rev === undefined && signal === undefined && freshness === 'index'
+    const hot = mayBeHot ? this.#atOnce(() => this.#reader.hotRead(id)) : undefined
+    return (hot ?? (await this.#reading(() => this.#reader.read(id, options)))) as Read<T>
   }
 
   async getMany<T extends object = Document>(
@@ -271,9 +274,9 @@ export class EmbeddedDatabase implements Database {
     return { context: this.#context, queue: this.#queue, reading: this.#reading }
   }
 
-  #hot(id: string): Stored | undefined {
+  #atOnce<R>(read: () => R): R | undefined {
     try {
-      return this.#reader.hot(id)
+      return read()
     } catch (error) {
       // A read that may wait has the index rebuilt.
       if (error instanceof IndexCorruptError) return undefined

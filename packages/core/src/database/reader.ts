@@ -50,6 +50,14 @@ export class Reader {
     }
   }
 
+  /** What `read` would give, at once, as `hot` does. */
+  hotRead(id: string): Read | undefined {
+    const doc = this.hot(id)
+    if (doc === undefined) return undefined
+    const conflicts = conflictsOf(this.#context.index.getNow(id)?.leaves ?? []).map((leaf) => leaf.rev)
+    return { doc, current: true, asOf: this.#asOf(id), deleted: false, conflicts, from: 'local' }
+  }
+
   async read(id: string, options: ReadOptions = {}): Promise<Read> {
     acceptId(id)
     this.#context.budget?.used(id)

@@ -35,7 +35,7 @@ export class Access {
   async get(request: Asked, name: string = databaseOf(request)): Promise<Reached> {
     const grant = granted(request.grant)
     requireReach(grant, name)
-    return limited(await this.#databases.get(name), grant)
+    return limited(this.#databases.now(name) ?? (await this.#databases.get(name)), grant)
   }
 
   /** The same, made where there is none; for an id only where that is within reach. */
@@ -61,11 +61,9 @@ export class Access {
   }
 }
 
-function limited(
-  { name, database, replica, mirrors }: Awaited<ReturnType<Databases['get']>>,
-  { ids }: Grant,
-): Reached {
-  if (ids === undefined) return { name, database, replica, mirrors }
+function limited(opened: Awaited<ReturnType<Databases['get']>>, { ids }: Grant): Reached {
+  if (ids === undefined) return opened
+  const { name, database, replica, mirrors } = opened
   return {
     name,
     database: new LimitedDatabase(database, ids),

@@ -38,6 +38,7 @@ export function idsOf(prefixes: readonly string[]): IdPrefixes | undefined {
 
 /** Each part in turn as far left as it goes, the last at the end: nothing is tried twice. */
 function matches(pattern: string, name: string): boolean {
+  if (pattern === '*') return true
   const [first = '', ...parts] = pattern.split('*')
   const last = parts.pop()
   if (last === undefined) return pattern === name

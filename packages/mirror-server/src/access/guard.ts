@@ -45,21 +45,39 @@ export async function guard(fastify: FastifyInstance, tokens: Tokens, rateLimit 
     timeWindow: MINUTE_MS,
     keyGenerator: ({ grant, ip }: FastifyRequest) => grant?.id ?? ip,
   })
-  fastify.addHook('onRequest', async (request, reply) => {
-    const { right } = request.routeOptions.config
-    if (right === 'open') return
-    const grant = tokens.guarded ? tokens.grantOf(bearerOf(request)) : everything
-    if (grant === undefined) {
-      await within(wrong, request, reply)
-      throw tokenInvalid()
-    }
-    request.grant = grant
-    if (rateLimit > 0) await within(asked, request, reply)
+  const admit = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    grant: Grant,
+    right: RouteRight | undefined,
+  ): void => {
     open.add(reply.raw, grant)
     // For what is no route there is nothing to be had either, but for a token.
     if (!request.is404 && !allows(grant, right)) throw forbidden('This token is not for this')
     const { db } = (request.params ?? {}) as { readonly db?: string }
     if (db !== undefined) requireReach(grant, db)
+  }
+  const refuseWrong = async (request: FastifyRequest, reply: FastifyReply): Promise<never> => {
+    await within(wrong, request, reply)
+    throw tokenInvalid()
+  }
+  // Nothing is awaited where there is nothing to wait for: that costs as much as to find a document.
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const { right } = request.routeOptions.config
+    if (right === 'open') return done()
+    const grant = tokens.guarded ? tokens.grantOf(bearerOf(request)) : everything
+    if (grant === undefined) return void refuseWrong(request, reply).catch(done)
+    request.grant = grant
+    if (rateLimit > 0) {
+      const admitted = within(asked, request, reply).then(() => admit(request, reply, grant, right))
+      return void admitted.then(() => done(), done)
+    }
+    admit(request, reply, grant, right)
+    done()
+  })
+  fastify.addHook('onResponse', (_request, reply, done) => {
+    open.delete(reply.raw)
+    done()
   })
 }
 
@@ -87,7 +105,11 @@ class OpenAnswers {
   constructor(tokens: Pick<Tokens, 'isGood' | 'onLook'>) {
     tokens.onLook(() => {
       // Not ended: what breaks off must not look whole.
-      for (const [answer, grant] of this.#open) if (!tokens.isGood(grant)) answer.destroy()
+      for (const [answer, grant] of this.#open) {
+        if (!tokens.isGood(grant)) answer.destroy()
+        // Nobody says so of an answer that broke off.
+        if (answer.closed) this.#open.delete(answer)
+      }
     })
   }
 
@@ -95,7 +117,10 @@ class OpenAnswers {
     // It went while its token was looked at, and will not close again.
     if (answer.destroyed) return
     this.#open.set(answer, grant)
-    answer.once('close', () => this.#open.delete(answer))
+  }
+
+  delete(answer: ServerResponse): void {
+    this.#open.delete(answer)
   }
 }
 

@@ -51,7 +51,7 @@ export function takeBytes(fastify: FastifyInstance, { types, bytesMax }: Taken, 
     fastify.addContentTypeParser(type, { parseAs: 'buffer', bodyLimit: bytesMax }, (_request, body, done) =>
       done(null, body),
     )
-  fastify.addHook('onRequest', async (request, reply) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     if ((request.headers['content-encoding'] ?? 'identity').trim().toLowerCase() !== 'identity') {
       reply.header('accept-encoding', 'identity')
       throw new RequestRefusedError('MYNAH_MEDIA_TYPE_UNKNOWN', 'A body is sent as it is, not compressed')
@@ -59,6 +59,7 @@ export function takeBytes(fastify: FastifyInstance, { types, bytesMax }: Taken, 
     // A body without a length may be as long as any.
     const length = Number(request.headers['content-length'] ?? bytesMax)
     budget.hold(Math.min(length, bytesMax), reply.raw)
+    done()
   })
 }
 
