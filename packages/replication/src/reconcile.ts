@@ -72,13 +72,15 @@ function asking(
 /** Whether one side lacks nearly everything: documents, or where bodies are pulled too, those. */
 async function isBootstrap(
   { replica, scope }: ReconcileOptions,
-  { here, there }: Differences,
+  { here, there, owed: theirOwed }: Differences,
   same: boolean,
 ): Promise<boolean> {
   const owed = scope.bodies ? await replica.owedCount() : 0
   if (same && owed === 0) return false
   const held = Math.max(0, here - owed)
-  return held * EMPTY_TIMES <= there || there * EMPTY_TIMES <= here
+  // Of a mirror that lost its bodies no copy brings them: it would begin again and again.
+  const theirs = scope.bodies ? Math.max(0, there - theirOwed) : there
+  return (theirs > 0 && held * EMPTY_TIMES <= theirs) || there * EMPTY_TIMES <= here
 }
 
 /** What is written here goes to the mirror also where the scope does not cover it: it is offered, id by id. */

@@ -1,4 +1,5 @@
 import { type Database, open } from '@mynah/core'
+import { MemoryDisk } from '@mynah/core/compliance'
 import { replicaOf } from '@mynah/core/replica'
 import type { Replication } from '@mynah/replication'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -172,4 +173,37 @@ test('what the mirror lost is gone around, and what it knows of it is found by c
   await recover(env, replication, () => isLive(replication) && isQuiet(replication))
   expect(count(mirror, 'POST /ranges')).toBeGreaterThan(0)
   await expectSame(db)
+})
+
+test('of a mirror that lost nearly all, what is left is copied once, and the rest is known and owed', async () => {
+  const disk = new MemoryDisk()
+  const on = () =>
+    ({
+      mode: 'mirror',
+      shardBytes: 2_000,
+      storage: disk.storage(),
+      level: (one: string) => disk.level(one),
+    }) as const
+  const before = await open('db', on())
+  for (let n = 0; n < DOCS; n++) await before.put({ id: `d${n}`, n, text: `${n * n}` })
+  await before.seal()
+  await before.close()
+  const { name, length } = disk.files().find((file) => file.name.startsWith('segment'))!
+  disk.damage(name, { kind: 'zero', offset: 0, length: Math.floor(length * 0.95) })
+  const damaged = await open('db', on())
+  const lost = (await damaged.stats()).notHeld
+  expect(lost).toBeGreaterThan(0.9 * DOCS)
+  await damaged.seal()
+  const served = await MemoryMirror.with(damaged)
+  const db = await rig.database('mirror')
+  const env = new ManualEnv()
+  const replication = await rig.replicate(db, served, { env })
+  let turns = 0
+  const end = () => turns++ > 3_000 || (isLive(replication) && isQuiet(replication))
+  await recover(env, replication, end)
+  expect((await db.stats()).root).toEqual((await damaged.stats()).root)
+  expect(await db.stats()).toMatchObject({ notHeld: lost })
+  expect(served.asked.filter((one) => one.startsWith('GET /shards')).length).toBeLessThan(4)
+  await replication.close()
+  await damaged.close()
 })
