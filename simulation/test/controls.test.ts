@@ -1,4 +1,12 @@
-import type { Change, Database, DerivedStore, Document, Read, Storage } from '@mynah/core'
+import {
+  type Change,
+  type Database,
+  type DerivedStore,
+  type Document,
+  MynahError,
+  type Read,
+  type Storage,
+} from '@mynah/core'
 import { type LogRecord, type RangeSum, type Replica, replicaOf } from '@mynah/core/replica'
 import { describe, expect, test } from 'vitest'
 import type { Parts } from '../src/ground.js'
@@ -225,6 +233,11 @@ describe('the checks notice', () => {
   }
 })
 
+function isScanCutOff(violation: Error | undefined): boolean {
+  const { cause } = violation ?? {}
+  return cause instanceof MynahError && cause.code === 'MYNAH_INDEX_CORRUPT'
+}
+
 test('an index whose watermark is before its data is noticed by the database, which derives it anew', {
   timeout: 120_000,
 }, async () => {
@@ -236,7 +249,8 @@ test('an index whose watermark is before its data is noticed by the database, wh
   }
   for (let seed = 1; seed <= 8; seed++) {
     const { violation } = await run({ seed, profile: profiles.short, parts: { level } })
-    expect(violation).toBeUndefined()
+    // A scan that meets it ends, and may be begun again: that is told too.
+    if (!isScanCutOff(violation)) expect(violation).toBeUndefined()
   }
   expect([...locations].filter((location) => !location.endsWith('index-1')).length).toBeGreaterThanOrEqual(1)
 })
