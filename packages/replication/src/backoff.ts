@@ -1,6 +1,8 @@
 import type { Env } from '@mynah/core'
 
 const BASE_MS = 500
+/** Where a live session ended: those of all other peers may have ended with it. */
+const SPREAD_BASE_MS = 3_000
 const CAP_MS = 30_000
 
 /**
@@ -12,6 +14,7 @@ const CAP_MS = 30_000
 export class Backoff {
   readonly #env: Env
   #failures = 0
+  #baseMs = BASE_MS
 
   constructor(env: Env) {
     this.#env = env
@@ -24,13 +27,19 @@ export class Backoff {
 
   /** Counts a failure and gives the delay until the next attempt, milliseconds. */
   fail(): number {
-    const ceilingMs = Math.min(CAP_MS, BASE_MS * 2 ** Math.min(this.#failures, 16))
+    const ceilingMs = Math.min(CAP_MS, this.#baseMs * 2 ** Math.min(this.#failures, 16))
     this.#failures += 1
     const [a = 0, b = 0, c = 0] = this.#env.randomBytes(3)
     return (ceilingMs * (a * 0x1_0000 + b * 0x100 + c)) / 0x100_0000
   }
 
+  /** A live session has ended: until the next success it takes longer. */
+  spread(): void {
+    this.#baseMs = SPREAD_BASE_MS
+  }
+
   succeed(): void {
     this.#failures = 0
+    this.#baseMs = BASE_MS
   }
 }

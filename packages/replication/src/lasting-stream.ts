@@ -5,7 +5,7 @@ import { sleep } from './sleep.js'
 /** A stream that ends before is a failure. */
 const LASTING_MS = 30_000
 /** The next one begins within this, at random: all streams of a mirror may have ended at once. */
-const REOPEN_MS = 1_000
+const REOPEN_MS = 3_000
 
 /**
  * A stream without end, of streams: one that has lasted for a while and then ends is followed by another, as there are

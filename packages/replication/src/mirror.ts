@@ -4,6 +4,7 @@ import { type AddressClass, namedWithin } from './address-class.js'
 import { Backoff } from './backoff.js'
 import { CopyProgress, type CopyStatus } from './copy-progress.js'
 import { MirrorRefusedError } from './errors.js'
+import { Moment } from './moment.js'
 import { Pace } from './pace.js'
 import { Progress } from './progress.js'
 import { pullKey, type Scope } from './scope.js'
@@ -77,8 +78,8 @@ export class Mirror {
   mismatches = 0
   /** What they said then, the last time. */
   mismatch: string | undefined
-  /** When the mirror last confirmed that the index is up to date, on both clocks. */
-  confirmed: { readonly wallMs: number; readonly monotonicMs: number } | undefined
+  /** When the mirror last confirmed that the index is up to date. */
+  confirmed: Moment | undefined
   /** The pull key that the progress is of. */
   #loaded = ''
 
@@ -154,7 +155,10 @@ export class Mirror {
 
   /** An attempt failed: it is left alone for a while. */
   failed(error: Error, nowMs: number): void {
-    if (this.state === 'live') this.#wellMs = Math.min(2 * this.#wellMs, WELL_MS_MAX)
+    if (this.state === 'live') {
+      this.#wellMs = Math.min(2 * this.#wellMs, WELL_MS_MAX)
+      this.backoff.spread()
+    }
     this.error = error
     this.state = 'backing-off'
     this.failedAtMs = nowMs
@@ -190,7 +194,7 @@ export class Mirror {
 
   /** It confirmed just now that all it has is here. */
   upToDate(env: Pick<Env, 'now' | 'monotonicMs'>): void {
-    this.confirmed = { wallMs: env.now(), monotonicMs: env.monotonicMs() }
+    this.confirmed = new Moment(env)
     this.copy = undefined
   }
 

@@ -1,5 +1,6 @@
 import type { Env } from '@mynah/core'
 import { Allowance } from './allowance.js'
+import { Moment } from './moment.js'
 import { wireLimits } from './protocol/names.js'
 
 /** The least that a page is asked for with: below, what is said around it is most of what travels. */
@@ -24,7 +25,7 @@ export class Traffic {
   readonly #allowance: Allowance | undefined
   bytesUp = 0
   bytesDown = 0
-  lastContactMs: number | undefined
+  #lastContact: Moment | undefined
 
   /**
    * @param options `onWaiting` is called when background work begins or ends to wait
@@ -39,6 +40,11 @@ export class Traffic {
       throw new RangeError(`${bytesPerHour} is no number of bytes per hour`)
     this.#env = env
     this.#allowance = bytesPerHour === undefined ? undefined : new Allowance(env, bytesPerHour, onWaiting)
+  }
+
+  /** When a mirror last answered, on the wall clock as it is now. */
+  get lastContactMs(): number | undefined {
+    return this.#lastContact?.wallMs
   }
 
   /** What a page of at most so many raw bytes is to be asked for with; undefined: as many as the mirror gives. */
@@ -68,6 +74,6 @@ export class Traffic {
     this.bytesUp += up
     this.bytesDown += down
     this.#allowance?.take(up + down + heads - allowed)
-    if (down + heads > 0) this.lastContactMs = this.#env.now()
+    if (down + heads > 0) this.#lastContact = new Moment(this.#env)
   }
 }

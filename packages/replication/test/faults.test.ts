@@ -114,7 +114,7 @@ describe('a mirror that fails', () => {
     await env.advance(45_000)
     await until(() => mirror.streams === 0)
     expect(replication.mirrors()[0]?.error?.message).toContain('silent')
-    await env.advance(1_000)
+    await env.advance(3_000)
     await until(() => isLive(replication))
     expect(count(mirror, 'GET /records/live')).toBe(2)
   })
@@ -128,7 +128,7 @@ describe('a mirror that fails', () => {
     mirror.cut()
     await mirror.database.put({ id: 'a' })
     await until(() => replication.mirrors()[0]?.state === 'backing-off')
-    await env.advance(1_000)
+    await env.advance(3_000)
     await until(() => replicaOf(db).position().seq === 1)
   })
 

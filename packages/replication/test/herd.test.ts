@@ -4,11 +4,12 @@ import { ManualEnv } from './manual-env.js'
 
 const PEERS = 1_000
 
-/** How many of a thousand peers come back in the fullest second after an outage that all of them saw begin at once. */
+/** How many of a thousand peers come back in the fullest second after an outage that ended all their live sessions at once. */
 function fullestSecond(outageMs: number): number {
   const seconds = new Map<number, number>()
   for (let peer = 0; peer < PEERS; peer++) {
     const backoff = new Backoff(new ManualEnv(peer))
+    backoff.spread()
     let atMs = 0
     do atMs += backoff.fail()
     while (atMs < outageMs)
@@ -19,9 +20,23 @@ function fullestSecond(outageMs: number): number {
 }
 
 test('a thousand peers of a mirror that returns do not come back in the same second', () => {
+  // A restart is met by a part of them too.
+  for (const outageMs of [0, 250, 500, 1_000, 2_000, 3_000])
+    expect(fullestSecond(outageMs)).toBeLessThan(0.5 * PEERS)
   // The longer it was away, the wider they are spread: up to 30 s.
-  expect(fullestSecond(3_000)).toBeLessThan(0.5 * PEERS)
   expect(fullestSecond(10_000)).toBeLessThan(0.25 * PEERS)
   expect(fullestSecond(60_000)).toBeLessThan(0.1 * PEERS)
   expect(fullestSecond(3_600_000)).toBeLessThan(0.1 * PEERS)
+})
+
+test('a first attempt that fails, and one of a session that was not live, is soon followed by another', () => {
+  const delays = (backoff: Backoff) => Array.from({ length: 3 }, () => backoff.fail())
+  for (let peer = 0; peer < PEERS; peer++) {
+    const backoff = new Backoff(new ManualEnv(peer))
+    const [first, second, third] = delays(backoff)
+    expect([first! < 500, second! < 1_000, third! < 2_000]).toEqual([true, true, true])
+    backoff.spread()
+    backoff.succeed()
+    expect(backoff.fail()).toBeLessThan(500)
+  }
 })

@@ -4,13 +4,15 @@ import type { Env, Timer } from '@mynah/core'
 /** An `Env` whose clock moves when told to, and whose randomness follows from a seed. */
 export class ManualEnv implements Env {
   #nowMs = 1_700_000_000_000
+  /** By how much the wall clock was put forward. */
+  wallAheadMs = 0
   #draws = 0
   readonly #timers = new Set<{ readonly atMs: number; readonly callback: () => void }>()
 
   constructor(readonly seed = 1) {}
 
   now(): number {
-    return this.#nowMs
+    return this.#nowMs + this.wallAheadMs
   }
 
   monotonicMs(): number {
@@ -41,6 +43,12 @@ export class ManualEnv implements Env {
 
   get timers(): number {
     return this.#timers.size
+  }
+
+  /** Sleeps: the time jumps, and what was due meanwhile happens after it, all at once. */
+  async sleep(ms: number): Promise<void> {
+    this.#nowMs += ms
+    await this.advance(0)
   }
 
   /** Lets the time pass, and what is due happen, in order. */
