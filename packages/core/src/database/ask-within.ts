@@ -11,6 +11,8 @@ export async function askWithin<R>(
   options: { readonly waitMs?: number; readonly signal?: AbortSignal },
   run: (signal: AbortSignal) => Promise<R>,
 ): Promise<R> {
+  // It may have fired while the index was read: nobody is told of that any more.
+  options.signal?.throwIfAborted()
   const over = new AbortController()
   const timer = env.setTimer(() => over.abort(new UnreachableError('the mirror')), options.waitMs ?? WAIT_MS)
   // By hand: Node keeps a composed signal, and what it leads to, for as long as somebody listens to it.
