@@ -31,7 +31,7 @@ process.exitCode = faults === 0 ? 0 : 1
 function strangers(tarball) {
   const list = spawnSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).stdout.split('\n').filter(Boolean)
   const odd = list.filter(
-    (file) => !/^package\/(dist|src)\/|^package\/(package\.json|README\.md|LICENSE)$/.test(file),
+    (file) => !/^package\/(dist|src|bin|grafana)\/|^package\/(package\.json|README\.md|LICENSE)$/.test(file),
   )
   const manifest = spawnSync('tar', ['-xzOf', tarball, 'package/package.json'], { encoding: 'utf8' }).stdout
   if (manifest.includes('workspace:')) odd.push('package.json with workspace:')

@@ -7,6 +7,7 @@ import type { Computer, Ground, Process } from './ground.js'
 import { generationOf, nameOf, WRITE } from './model.js'
 import { Pinner } from './pinner.js'
 import type { Random } from './random.js'
+import { checkAbsence, checkCurrent } from './read-checks.js'
 import { Resolver } from './resolver.js'
 import { Transactor } from './transactor.js'
 import { Violation } from './violation.js'
@@ -85,10 +86,11 @@ export class Application implements Editor {
     const { doc } = found
     const older = options.rev === undefined && (found.current || !this.evictor.mayLack(id)) ? before : []
     if (doc !== undefined) this.#checkDocument(id, doc, older)
-    else if (options.rev === undefined) this.#checkAbsence(id, found, before)
+    else if (options.rev === undefined) checkAbsence(this.#ground, this.#machine, id, found, before)
     if (options.rev !== undefined && doc !== undefined && doc.rev !== options.rev)
       throw new Violation('a read of a revision gives it', `${id} ${doc.rev} for ${options.rev}`)
-    if (found.current && found.from === 'local' && !alone) this.#checkCurrent(process, id)
+    if (found.current && found.from === 'local' && !alone)
+      checkCurrent(this.#ground, this.#machine, process, id)
     return found
   }
 
@@ -279,25 +281,5 @@ export class Application implements Editor {
         `${this.#machine.name}: ${id} is ${doc.rev}, after ${newer}`,
       )
     this.#see(id, doc.rev)
-  }
-
-  #checkAbsence(id: string, { current, deleted }: Read, before: readonly string[]): void {
-    if (deleted && !this.#ground.model.wasDeleted(id))
-      throw new Violation('only what was deleted is', `${this.#machine.name}: ${id}`)
-    if (current && !deleted && before.length > 0)
-      throw new Violation(
-        'a document does not vanish',
-        `${this.#machine.name}: ${id} is unknown, after ${before.at(-1)}`,
-      )
-  }
-
-  #checkCurrent(process: Process, id: string): void {
-    const { name } = this.#machine
-    const { scope } = process.setup
-    if (process.replication.mirrors().length === 0) return
-    if (scope !== undefined && !scope.some((prefix) => id.startsWith(prefix)))
-      throw new Violation('only what is in scope is called current', `${name}: ${id}`)
-    if (!this.#ground.everExchanged(this.#machine, id))
-      throw new Violation('nothing is current before an exchange', `${name}: ${id}`)
   }
 }
