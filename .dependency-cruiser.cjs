@@ -53,7 +53,7 @@ const adapters = [
   ],
   ['abstract-level', `${core}/(storage|store|index|database|compliance)/`],
   ['lru-cache', `${core}/`],
-  ['undici', '^packages/replication/src/(http-transport|guarded-connect)\\.ts$'],
+  ['undici', '^packages/replication/src/transport/(http-transport|guarded-connect)\\.ts$'],
   ['p-queue', '^packages/replication/src/'],
   ['fastify', '^packages/mirror-server/src/'],
   ['pino', '^packages/mirror-server/src/'],

@@ -1,5 +1,5 @@
 export type { Right } from './access/grant.js'
-export type { FollowedMirror } from './follower.js'
+export type { FollowedMirror } from './databases/follower.js'
 export { type MirrorOptions, mirror } from './mirror.js'
 export { createMirror, type MirrorServerOptions } from './server.js'
 export type { TlsFiles } from './tls-files.js'

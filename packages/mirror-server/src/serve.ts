@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { isLoopback } from './access/own-machine.js'
 import type { Settings } from './config/settings.js'
 import { StartError } from './config/start-error.js'
-import type { Databases } from './databases.js'
+import type { Databases } from './databases/databases.js'
 import { createServer } from './server.js'
 import { TokenStore } from './tokens/token-store.js'
 

@@ -12,10 +12,10 @@ import fastify, {
   type onRequestHookHandler,
 } from 'fastify'
 import { guardOwnMachine } from './access/own-machine.js'
-import { answerFailure, refuseRoute } from './failures.js'
+import { StalledConnections } from './bounds/stalled-connections.js'
+import { answerFailure, refuseRoute } from './http/failures.js'
 import { serverLimits } from './limits.js'
 import { type MirrorOptions, type MirrorParts, partsOf, serveMirror } from './mirror.js'
-import { StalledConnections } from './stalled-connections.js'
 import { type TlsFiles, TlsKeeper } from './tls-files.js'
 
 export interface MirrorServerOptions extends MirrorOptions {

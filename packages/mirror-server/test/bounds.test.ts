@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
-import { ByteBudget } from '../src/byte-budget.js'
-import { Gate } from '../src/gate.js'
+import { ByteBudget } from '../src/bounds/byte-budget.js'
+import { Gate } from '../src/bounds/gate.js'
 
 test('a gate runs no more than it has places for, all in order, also past failures', async () => {
   const gate = new Gate(2)

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { DiskGuard } from '../src/disk-guard.js'
+import { DiskGuard } from '../src/bounds/disk-guard.js'
 import { serverLimits } from '../src/limits.js'
 import { failureOf, postRecords, shardOf, startMirror, startPeer, temporaryFolder } from './fixture.js'
 import { ManualEnv } from './manual-env.js'

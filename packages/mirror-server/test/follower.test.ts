@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { nodeEnv } from '@mynah/core'
 import { connect } from '@mynah/replication'
 import { expect, onTestFinished, test } from 'vitest'
-import { Databases } from '../src/databases.js'
-import { Follower } from '../src/follower.js'
+import { Databases } from '../src/databases/databases.js'
+import { Follower } from '../src/databases/follower.js'
 import { startMirror } from './fixture.js'
 
 const WAIT = { timeout: 15_000 }

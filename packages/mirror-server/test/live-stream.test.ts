@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream'
 import { wireLimits } from '@mynah/replication/protocol'
 import { expect, test } from 'vitest'
+import { LiveStream } from '../src/http/live-stream.js'
 import { serverLimits } from '../src/limits.js'
-import { LiveStream } from '../src/live-stream.js'
 import { ManualEnv } from './manual-env.js'
 
 const incarnation = 'ab'.repeat(16)

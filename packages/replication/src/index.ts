@@ -1,7 +1,18 @@
-export type { AddressClass } from './address-class.js'
-export type { OnConflict } from './conflict-merger.js'
-export { type ConnectOptions, connect } from './connect.js'
-export type { CopyStatus } from './copy-progress.js'
+export type { OnConflict } from './application/conflict-merger.js'
+export { replicate } from './application/replicate.js'
+export type {
+  Explanation,
+  MirrorStatus,
+  MirrorWord,
+  Rejection,
+  ReplicateOptions,
+  Replication,
+  ReplicationEvents,
+  ReplicationStatus,
+  SyncedOptions,
+  SyncReport,
+} from './application/replication.js'
+export { type ConnectOptions, connect } from './connect/connect.js'
 export {
   DatabaseNameInvalidError,
   DatabaseUnknownError,
@@ -14,21 +25,10 @@ export {
   ReplicationRunningError,
   SameMirrorError,
 } from './errors.js'
-export type { Lookup } from './guarded-connect.js'
-export { type HttpTransportOptions, httpTransport } from './http-transport.js'
-export type { MirrorState } from './mirror.js'
-export { mirrorAddress } from './mirror-address.js'
-export { replicate } from './replicate.js'
-export type {
-  Explanation,
-  MirrorStatus,
-  MirrorWord,
-  Rejection,
-  ReplicateOptions,
-  Replication,
-  ReplicationEvents,
-  ReplicationStatus,
-  SyncedOptions,
-  SyncReport,
-} from './replication.js'
-export type { Transport, TransportAnswer, TransportRequest, TransportStream } from './transport.js'
+export type { CopyStatus } from './mirror/copy-progress.js'
+export type { MirrorState } from './mirror/mirror.js'
+export type { AddressClass } from './transport/address-class.js'
+export type { Lookup } from './transport/guarded-connect.js'
+export { type HttpTransportOptions, httpTransport } from './transport/http-transport.js'
+export { mirrorAddress } from './transport/mirror-address.js'
+export type { Transport, TransportAnswer, TransportRequest, TransportStream } from './transport/transport.js'

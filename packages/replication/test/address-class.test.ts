@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type AddressClass, addressClass, hostClass, namedWithin } from '../src/address-class.js'
+import { type AddressClass, addressClass, hostClass, namedWithin } from '../src/transport/address-class.js'
 
 const cases: Readonly<Record<AddressClass, readonly string[]>> = {
   public: [

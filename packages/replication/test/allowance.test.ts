@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Allowance } from '../src/allowance.js'
+import { Allowance } from '../src/client/allowance.js'
 import { ManualEnv, rounds } from './manual-env.js'
 
 const HOUR_MS = 3_600_000

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Backlog } from '../src/backlog.js'
+import { Backlog } from '../src/mirror/backlog.js'
 
 const incarnation = '0'.repeat(32)
 

@@ -1,6 +1,6 @@
 import type { Replication, Transport } from '@mynah/replication'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Backoff } from '../src/backoff.js'
+import { Backoff } from '../src/timing/backoff.js'
 import { ManualEnv, rounds, until } from './manual-env.js'
 import { address, type MemoryMirror } from './memory-mirror.js'
 import { isQuiet, known, Rig } from './rig.js'

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { deferred } from '../src/deferred.js'
+import { deferred } from '../src/timing/deferred.js'
 import { ManualEnv, rounds, until } from './manual-env.js'
 import { address, ways } from './memory-mirror.js'
 import { count, isQuiet, known, putMany, Rig } from './rig.js'

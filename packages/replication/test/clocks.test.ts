@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Moment } from '../src/moment.js'
+import { Moment } from '../src/timing/moment.js'
 import { ManualEnv, rounds, until } from './manual-env.js'
 import { count, isLive, isQuiet, known, putMany, Rig, recover } from './rig.js'
 

@@ -1,7 +1,7 @@
 import type { Database } from '@mynah/core'
 import { type Replica, replicaOf } from '@mynah/core/replica'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { deferred } from '../src/deferred.js'
+import { deferred } from '../src/timing/deferred.js'
 import { until } from './manual-env.js'
 import { known, putMany, Rig } from './rig.js'
 

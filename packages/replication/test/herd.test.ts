@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Backoff } from '../src/backoff.js'
+import { Backoff } from '../src/timing/backoff.js'
 import { ManualEnv } from './manual-env.js'
 
 const PEERS = 1_000

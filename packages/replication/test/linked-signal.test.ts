@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
-import { linkedSignal } from '../src/linked-signal.js'
+import { linkedSignal } from '../src/timing/linked-signal.js'
 
 test('a linked signal is aborted with the first of those that it follows', () => {
   const [first, second] = [new AbortController(), new AbortController()]

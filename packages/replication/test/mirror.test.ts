@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Mirror } from '../src/mirror.js'
+import { Mirror } from '../src/mirror/mirror.js'
 import { ManualEnv } from './manual-env.js'
 import { address } from './memory-mirror.js'
 

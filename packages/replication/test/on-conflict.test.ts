@@ -1,6 +1,6 @@
 import { type Conflict, type Database, StorageError } from '@mynah/core'
 import { expect, test } from 'vitest'
-import { ConflictMerger } from '../src/conflict-merger.js'
+import { ConflictMerger } from '../src/application/conflict-merger.js'
 import { ManualEnv, rounds } from './manual-env.js'
 import type { MemoryMirror } from './memory-mirror.js'
 import { Rig } from './rig.js'

@@ -26,7 +26,7 @@ import {
 import fc from 'fast-check'
 import { Packr } from 'msgpackr'
 import { describe, expect, test } from 'vitest'
-import type { MirrorState } from '../src/mirror.js'
+import type { MirrorState } from '../src/mirror/mirror.js'
 
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 const hexText = (text: string) => hex(new TextEncoder().encode(text))

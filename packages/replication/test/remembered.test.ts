@@ -2,7 +2,7 @@ import { open } from '@mynah/core'
 import { MemoryDisk } from '@mynah/core/compliance'
 import { replicaOf } from '@mynah/core/replica'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { replicate } from '../src/replicate.js'
+import { replicate } from '../src/application/replicate.js'
 
 /** A peer on a disk, whose mirror nobody answers for. */
 async function started() {

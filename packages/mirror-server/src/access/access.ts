@@ -1,5 +1,5 @@
 import { forbidden, LimitedReplica, type Served } from '@mynah/replication/serve'
-import type { Databases } from '../databases.js'
+import type { Databases } from '../databases/databases.js'
 import { type Grant, reaches } from './grant.js'
 import { requireReach } from './guard.js'
 import { LimitedDatabase, type ServedDatabase } from './limited-database.js'

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { namesOf, settingsFrom, settingsJson, table, variableOf } from '../config/settings.js'
-import { createLogger } from '../logger.js'
 import { serve } from '../serve.js'
+import { createLogger } from './logger.js'
 
 /** `mynah serve`: runs a mirror. */
 export function serveCommand(): Command {

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { ByteBudget } from '../byte-budget.js'
-import { freeBytes } from '../disk-space.js'
-import type { LiveStreams } from '../live-streams.js'
+import type { ByteBudget } from '../bounds/byte-budget.js'
+import { freeBytes } from '../bounds/disk-space.js'
+import type { LiveStreams } from '../http/live-streams.js'
 import { version } from '../version.js'
 
 /** What the process counts of itself. */

@@ -1,7 +1,7 @@
 import { routes } from '@mynah/replication/protocol'
 import { answerCreated, answerRoot } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
-import { refuseOtherMethods } from '../failures.js'
+import { refuseOtherMethods } from '../http/failures.js'
 import { version } from '../version.js'
 import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendAnswer } from './scope.js'
 

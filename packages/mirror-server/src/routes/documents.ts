@@ -3,9 +3,9 @@ import { MessageInvalidError, mediaTypes, routes, wireLimits } from '@mynah/repl
 import { PreconditionFailedError, RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { ServedDatabase } from '../access/limited-database.js'
-import { refuseOtherMethods } from '../failures.js'
-import { flagOf, textOf } from '../query.js'
-import { documentOf, type Representation, representationFor } from '../representation.js'
+import { refuseOtherMethods } from '../http/failures.js'
+import { flagOf, textOf } from '../http/query.js'
+import { documentOf, type Representation, representationFor } from '../http/representation.js'
 import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendWhole, takeBytes } from './scope.js'
 
 /** What a document is written as. */

@@ -2,9 +2,9 @@ import { MynahError } from '@mynah/core'
 import { routes } from '@mynah/replication/protocol'
 import { RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
-import type { Databases } from '../databases.js'
-import type { DiskGuard } from '../disk-guard.js'
-import { refuseOtherMethods } from '../failures.js'
+import type { DiskGuard } from '../bounds/disk-guard.js'
+import type { Databases } from '../databases/databases.js'
+import { refuseOtherMethods } from '../http/failures.js'
 import { needs } from './scope.js'
 
 export interface HealthOptions {

@@ -12,10 +12,10 @@ import { PreconditionFailedError, type Query, RequestRefusedError } from '@mynah
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import type { Access, Reached } from '../access/access.js'
 import type { ServedDatabase } from '../access/limited-database.js'
-import { refuseOtherMethods } from '../failures.js'
+import { refuseOtherMethods } from '../http/failures.js'
+import { negotiate } from '../http/negotiate.js'
+import { numberOf, textOf } from '../http/query.js'
 import { serverLimits } from '../limits.js'
-import { negotiate } from '../negotiate.js'
-import { numberOf, textOf } from '../query.js'
 import { namesTag } from './documents.js'
 import { needs, type RouteOptions, sendWhole, takeBytes } from './scope.js'
 

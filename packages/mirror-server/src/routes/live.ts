@@ -2,8 +2,8 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import { mediaTypes, routes } from '@mynah/replication/protocol'
 import { follow, followed } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
-import { refuseOtherMethods } from '../failures.js'
-import { LiveStream } from '../live-stream.js'
+import { refuseOtherMethods } from '../http/failures.js'
+import { LiveStream } from '../http/live-stream.js'
 import { belowRoot, type DatabaseRequest, needs, type RouteOptions } from './scope.js'
 
 /** Tells how far a database has come, as it comes along. */

@@ -1,7 +1,7 @@
 import { routes } from '@mynah/replication/protocol'
 import { protocolRoutes } from '@mynah/replication/serve'
 import type { FastifyPluginAsync } from 'fastify'
-import { refuseOtherMethods } from '../failures.js'
+import { refuseOtherMethods } from '../http/failures.js'
 import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendAnswer, takeBytes } from './scope.js'
 
 /** What is asked of one database and answered at once: the work is the protocol's, its bounds are this server's. */

@@ -5,10 +5,10 @@ import { type Query, RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Access } from '../access/access.js'
 import type { RouteRight } from '../access/guard.js'
-import type { ByteBudget } from '../byte-budget.js'
-import type { Gate } from '../gate.js'
-import { COUNTED_TEXT } from '../lines.js'
-import type { LiveStreams } from '../live-streams.js'
+import type { ByteBudget } from '../bounds/byte-budget.js'
+import type { Gate } from '../bounds/gate.js'
+import { COUNTED_TEXT } from '../http/lines.js'
+import type { LiveStreams } from '../http/live-streams.js'
 
 /** What the routes of one mirror share. */
 export interface RouteOptions {

@@ -2,7 +2,7 @@ import type { Replica } from '@mynah/core/replica'
 import { MessageInvalidError } from '../errors.js'
 import { headers, mediaTypes } from '../protocol/names.js'
 import { positionText } from '../protocol/position.js'
-import type { TransportAnswer } from '../transport.js'
+import type { TransportAnswer } from '../transport/transport.js'
 import type { RequestParts } from './served.js'
 
 /**

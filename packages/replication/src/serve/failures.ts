@@ -1,6 +1,6 @@
 import { ConflictError, DocumentInvalidError, MynahError } from '@mynah/core'
 import { type ErrorMessage, encodeError } from '../protocol/messages.js'
-import type { TransportAnswer } from '../transport.js'
+import type { TransportAnswer } from '../transport/transport.js'
 import { jsonAnswer } from './body.js'
 
 /** The status of each code that an answer may carry; any other is 500. */

@@ -1,6 +1,6 @@
 import { encodeInfo } from '../protocol/messages.js'
 import { protocolVersion, wireLimits } from '../protocol/names.js'
-import type { TransportAnswer } from '../transport.js'
+import type { TransportAnswer } from '../transport/transport.js'
 import { jsonAnswer } from './body.js'
 import { queryPositions } from './query.js'
 import type { Answer, RequestParts } from './served.js'

@@ -1,8 +1,8 @@
 import type { Env } from '@mynah/core'
 import type { Position, Replica } from '@mynah/core/replica'
-import { type Deferred, deferred } from '../deferred.js'
 import { encodeLiveLine } from '../protocol/messages.js'
 import { wireLimits } from '../protocol/names.js'
+import { type Deferred, deferred } from '../timing/deferred.js'
 import { follow } from './follow.js'
 
 export interface LiveOptions {

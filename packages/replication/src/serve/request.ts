@@ -1,7 +1,7 @@
 import type { Env } from '@mynah/core'
 import { mediaTypes, routes } from '../protocol/names.js'
 import { queryOf } from '../protocol/query.js'
-import type { TransportAnswer, TransportRequest, TransportStream } from '../transport.js'
+import type { TransportAnswer, TransportRequest, TransportStream } from '../transport/transport.js'
 import { failureAnswer, failureOf, RequestRefusedError } from './failures.js'
 import { followed } from './follow.js'
 import { answerRoot } from './info.js'

@@ -1,7 +1,7 @@
 import type { Database, Env } from '@mynah/core'
 import type { Replica } from '@mynah/core/replica'
 import type { Query } from '../protocol/query.js'
-import type { TransportAnswer } from '../transport.js'
+import type { TransportAnswer } from '../transport/transport.js'
 
 /** What the protocol asks of a replica. Whatever is added here, `LimitedReplica` must limit or refuse. */
 export type ServedReplica = Pick<

@@ -1,0 +1,46 @@
+import { MirrorUnreachableError } from '../errors.js'
+
+const BYTES_MAX = 1024 * 1024
+const BYTES_MIN = 16 * 1024
+/** After a failure so much less at once. */
+const SHARE_AFTER_FAILURE = 1 / 4
+/** Twice as much after so many that went well. */
+const WELL = 8
+
+/**
+ * How much is sent or asked for at once, one way: less where connections do not last for more. What has arrived whole is
+ * not sent again, so on any line over which the least goes, there is an end.
+ */
+export class Pace {
+  #bytes = BYTES_MAX
+  #well = 0
+
+  /** Raw bytes of a page. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Learns from how it went. */
+  async learn<T>(went: Promise<T>): Promise<T> {
+    try {
+      const result = await went
+      this.#well += 1
+      if (this.#well >= WELL) this.#set(2 * this.#bytes)
+      return result
+    } catch (error) {
+      if (error instanceof MirrorUnreachableError) this.#set(SHARE_AFTER_FAILURE * this.#bytes)
+      throw error
+    }
+  }
+
+  #set(bytes: number): void {
+    this.#bytes = Math.min(BYTES_MAX, Math.max(BYTES_MIN, bytes))
+    this.#well = 0
+  }
+}
+
+/** How much travels at once, each way. */
+export interface MirrorPace {
+  readonly up: Pace
+  readonly down: Pace
+}
