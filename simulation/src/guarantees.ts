@@ -75,6 +75,11 @@ export class Guarantees {
     return [...this.#losses.keys()].some(isOne)
   }
 
+  /** Whether what came to the disk in this span is there, if it ever was. */
+  isAsItWas(disk: string, from: number, to: number): boolean {
+    return !this.#mayBeLost(disk, { from, to })
+  }
+
   /** Whether the write must still be there: on the given disk, where it was acknowledged, or anywhere. */
   holds(write: string, disk?: string): boolean {
     const guarantees = this.#guarantees.get(write) ?? []

@@ -12,6 +12,9 @@ export interface Attempt {
   /** The disk on which it was tried. */
   readonly disk: string
   members: readonly Member[]
+  /** When it was begun, and when it was over: a copy of the disk from in between may have it or not. */
+  readonly begun: number
+  ended: number
 }
 
 /** All transactions that were tried: each is whole or not there. */
@@ -25,10 +28,20 @@ export class Transactions {
 
   /** Its members are named before it commits: whether it does may never be told. */
   begin(disk: string): Attempt {
-    const attempt: Attempt = { name: `transaction ${this.#attempts.length}`, disk, members: [] }
+    const attempt: Attempt = {
+      name: `transaction ${this.#attempts.length}`,
+      disk,
+      members: [],
+      begun: this.#guarantees.stamp(),
+      ended: Number.POSITIVE_INFINITY,
+    }
     this.#attempts.push(attempt)
-    this.#guarantees.add(attempt.name, [disk])
     return attempt
+  }
+
+  /** Whether it committed is settled. Not to be called where nobody ever knows when that was. */
+  end(attempt: Attempt): void {
+    attempt.ended = this.#guarantees.stamp()
   }
 
   /** Of a disk, or of all; those whose disk has not been set back since. */
@@ -37,7 +50,7 @@ export class Transactions {
       (attempt) =>
         attempt.members.length > 1 &&
         (disk === undefined || attempt.disk === disk) &&
-        this.#guarantees.holds(attempt.name, attempt.disk),
+        this.#guarantees.isAsItWas(attempt.disk, attempt.begun, attempt.ended),
     )
   }
 

@@ -53,6 +53,7 @@ export class Transactor {
       written = writes
     })
     await answered(process, run)
+    this.#ground.model.transactions.end(attempt)
     this.#ground.count('transactions')
     for (const { ref, parent, put } of written) {
       if (put) await this.#editor.wrote(process, put.stored, put.given)

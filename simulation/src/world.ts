@@ -96,7 +96,7 @@ export class World extends Ground {
       await this.check.opened(machine, running)
       await application.transactor.look(running)
     }
-    this.applicationOf(machine).evictor.leave(process, this.ids)
+    this.applicationOf(machine).evictor.leave(process, [...this.ids, ...this.fillers])
     this.run(machine, 'check after the start', check, process)
     this.heed(machine)
   }

@@ -55,3 +55,17 @@ test('ancestry is what was told when it was written, and later of paths', () => 
   expect(model.isAncestor('a', '4-d', '4-d')).toBe(false)
   expect(() => model.learnPath('a', '4-d', false, ['3-x'])).toThrow('a revision has one parent')
 })
+
+test('a transaction that ran while the disk was copied may be missing from the copy', () => {
+  const { guarantees, transactions } = new Model()
+  const members = ['a', 'b'].map((id) => ({ id, rev: '1-x', unique: true }))
+  const [before, during] = [transactions.begin('p'), transactions.begin('p')]
+  for (const attempt of [before, during]) attempt.members = members
+  transactions.end(before)
+  const copied = guarantees.stamp()
+  transactions.end(during)
+  expect(transactions.intact('p')).toEqual([before, during])
+  guarantees.setBack('p', copied)
+  expect(transactions.intact('p')).toEqual([before])
+  expect(transactions.lost()).toEqual([during])
+})
