@@ -43,6 +43,43 @@ function above(level) {
   return files.length === 0 ? '^$' : `${core}/(${alternatives(files)})`
 }
 
+/** Folders of the other packages, each of which imports only those before it; files beside the folders may import any. */
+const replicationFolders = [
+  ['errors.ts'],
+  ['timing'],
+  ['protocol'],
+  ['scope'],
+  ['transport'],
+  ['client', 'connect', 'serve', 'compliance'],
+  ['mirror'],
+  ['push', 'pull'],
+  ['reconcile'],
+  ['session'],
+  ['scheduler'],
+  ['reads'],
+  ['application'],
+]
+const mirrorServerFolders = [
+  ['limits.ts', 'version.ts', 'tls-files.ts'],
+  ['bounds', 'databases', 'tokens', 'config'],
+  ['access'],
+  ['http'],
+  ['metrics'],
+  ['routes'],
+  ['api'],
+  ['mirror.ts', 'server.ts'],
+  ['commands'],
+]
+
+const orderOf = (name, folders) =>
+  folders.slice(0, -1).map((level, at) => ({
+    name: `${name}-order-${level.map(noun).join('-')}`,
+    severity: 'error',
+    comment: 'A folder imports only what stands above it in the list (docs/architecture.md).',
+    from: { path: `^packages/${name}/src/(${alternatives(level)})` },
+    to: { path: `^packages/${name}/src/(${alternatives(folders.slice(at + 1).flat())})` },
+  }))
+
 /** An outside library, and the only files that may import it. */
 const adapters = [
   ['lzma-native', `${core}/codec/lzma\\.ts$`],
@@ -132,6 +169,8 @@ module.exports = {
       to: { couldNotResolve: true },
     },
     ...coreOrder,
+    ...orderOf('replication', replicationFolders),
+    ...orderOf('mirror-server', mirrorServerFolders),
     ...adapters,
   ],
   options: {

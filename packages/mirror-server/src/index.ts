@@ -1,6 +1,6 @@
-export type { Right } from './access/grant.js'
 export type { FollowedMirror } from './databases/follower.js'
 export { type MirrorOptions, mirror } from './mirror.js'
 export { createMirror, type MirrorServerOptions } from './server.js'
 export type { TlsFiles } from './tls-files.js'
+export type { Right } from './tokens/grant.js'
 export type { GivenToken } from './tokens/token-book.js'

@@ -1,6 +1,6 @@
 import { forbidden, LimitedReplica, type Served } from '@mynah/replication/serve'
 import type { Databases } from '../databases/databases.js'
-import { type Grant, reaches } from './grant.js'
+import { type Grant, reaches } from '../tokens/grant.js'
 import { requireReach } from './guard.js'
 import { LimitedDatabase, type ServedDatabase } from './limited-database.js'
 

@@ -3,8 +3,8 @@ import { fastifyRateLimit } from '@fastify/rate-limit'
 import { forbidden, RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { serverLimits } from '../limits.js'
+import { everything, type Grant, type Right, reaches } from '../tokens/grant.js'
 import type { TokenBook } from '../tokens/token-book.js'
-import { everything, type Grant, type Right, reaches } from './grant.js'
 
 /** What a route needs: nothing, any token at all, a right, or one of several. */
 export type RouteRight = 'open' | 'any' | Right | readonly Right[]

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { namesOf, settingsFrom, settingsJson, table, variableOf } from '../config/settings.js'
-import { serve } from '../serve.js'
 import { createLogger } from './logger.js'
+import { runMirror } from './run-mirror.js'
 
 /** `mynah serve`: runs a mirror. */
 export function serveCommand(): Command {
@@ -19,7 +19,7 @@ export function serveCommand(): Command {
     .action(async (flags: Readonly<Record<string, unknown>>) => {
       const settings = settingsFrom({ flags, env: process.env })
       if (flags.printConfig === true) process.stdout.write(`${settingsJson(settings)}\n`)
-      else await serve(settings, createLogger(settings.logLevel))
+      else await runMirror(settings, createLogger(settings.logLevel))
     })
 }
 

@@ -1,8 +1,8 @@
 import { limits } from '@mynah/core'
 import { Command, InvalidArgumentError } from 'commander'
-import { type Right, rights } from '../access/grant.js'
 import { settingsFrom } from '../config/settings.js'
 import { StartError } from '../config/start-error.js'
+import { type Right, rights } from '../tokens/grant.js'
 import { fileNameOf, idOfFile, type StoredToken } from '../tokens/token-file.js'
 import { TokenStore } from '../tokens/token-store.js'
 

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Env, Timer } from '@mynah/core'
-import { everything, type Grant, idsOf, type Right, rights } from '../access/grant.js'
+import { everything, type Grant, idsOf, type Right, rights } from './grant.js'
 import type { StoredToken } from './token-file.js'
 import type { TokenStore } from './token-store.js'
 

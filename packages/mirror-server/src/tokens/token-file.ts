@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { MynahError } from '@mynah/core'
 import { crc32 } from '@mynah/core/replica'
-import { type Right, rights } from '../access/grant.js'
+import { type Right, rights } from './grant.js'
 
 /**
  * A token as the store keeps it, in a file of its own, never changed: two lines of UTF-8. Full format: docs/formats/token.md.

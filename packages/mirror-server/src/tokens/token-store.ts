@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { lchown, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Right } from '../access/grant.js'
+import type { Right } from './grant.js'
 import {
   decodeToken,
   encodeToken,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { rights } from '../../src/access/grant.js'
+import { rights } from '../../src/tokens/grant.js'
 import {
   decodeToken,
   encodeToken,

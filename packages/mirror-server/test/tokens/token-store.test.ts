@@ -12,7 +12,7 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { everything } from '../../src/access/grant.js'
+import { everything } from '../../src/tokens/grant.js'
 import { TokenBook } from '../../src/tokens/token-book.js'
 import { TokenStore } from '../../src/tokens/token-store.js'
 import { temporaryFolder } from '../fixture.js'

@@ -3,9 +3,9 @@ import type { LeafRef, LogRecord, MergeReport, Parked, Replica } from '@mynah/co
 import type { MirrorClient } from '../client/mirror-client.js'
 import type { Progress } from '../mirror/progress.js'
 import { wireLimits } from '../protocol/names.js'
+import { recordBytes } from '../protocol/record-bytes.js'
 import { add, type Sender, type Sent } from '../push/sender.js'
 import type { Scope } from '../scope/scope.js'
-import { recordBytes } from '../serve/record-bytes.js'
 import type { Difference } from './differences.js'
 
 /** Raw bytes of what is gathered for one push. */

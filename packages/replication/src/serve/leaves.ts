@@ -1,9 +1,9 @@
 import { encodeRecords, type LogRecord } from '@mynah/core/replica'
 import { decodeFetch, decodeLeaves, encodeHeld, encodeMissing, type FetchItem } from '../protocol/messages.js'
 import { wireLimits } from '../protocol/names.js'
+import { recordBytes } from '../protocol/record-bytes.js'
 import { asOf, bytesOf, messageAnswer, shardAnswer } from './body.js'
 import { queryBytes, queryFlag } from './query.js'
-import { recordBytes } from './record-bytes.js'
 import type { Answer, RequestParts, ServedReplica } from './served.js'
 
 /** Which of some leaves should be sent: `POST /v1/:db/records/missing`. */

@@ -3,18 +3,18 @@ import { resolve } from 'node:path'
 import { MynahError } from '@mynah/core'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { isLoopback } from './access/own-machine.js'
-import type { Settings } from './config/settings.js'
-import { StartError } from './config/start-error.js'
-import type { Databases } from './databases/databases.js'
-import { createServer } from './server.js'
-import { TokenStore } from './tokens/token-store.js'
+import { isLoopback } from '../access/own-machine.js'
+import type { Settings } from '../config/settings.js'
+import { StartError } from '../config/start-error.js'
+import type { Databases } from '../databases/databases.js'
+import { createServer } from '../server.js'
+import { TokenStore } from '../tokens/token-store.js'
 
 /**
  * Runs a mirror until a signal stops it: the first one gracefully, the second at once.
  * @throws StartError
  */
-export async function serve(settings: Settings, logger: Logger): Promise<void> {
+export async function runMirror(settings: Settings, logger: Logger): Promise<void> {
   if (settings.data === undefined)
     throw new StartError('Say where the databases are to be: --data, or MYNAH_DATA.')
   const data = resolve(settings.data)
