@@ -96,6 +96,22 @@ export async function recover(
   while (!condition()) await (resting() ? env.advance(100) : rounds(1))
 }
 
+/**
+ * Lets time pass until the condition holds, in steps in which what is under way goes on, while the mirrors' hearts beat:
+ * whoever only waits is not woken by a retry, a pause at random or a stream that is to be opened again.
+ */
+export async function passes(
+  env: ManualEnv,
+  mirrors: readonly MemoryMirror[],
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  while (!(await condition())) {
+    await env.advance(100)
+    for (const mirror of mirrors) mirror.beat()
+    await rounds(20)
+  }
+}
+
 /** Puts documents whose bodies do not compress. */
 export async function putMany(db: Database, prefix: string, documents: number, bytes = 0): Promise<void> {
   const noise = (n: number) => {
