@@ -86,6 +86,27 @@ test('a quiet stream beats, and a stopped one leaves no timer', async () => {
   expect(sink.writableFinished).toBe(true)
 })
 
+test('a sign of life does not overtake what is to be told', async () => {
+  const sink = new SlowSink(false)
+  const env = new ManualEnv()
+  const stream = new LiveStream(sink, env)
+  const waiting: (() => void)[] = []
+  const calls: string[] = []
+  stream.heed({ settled: (run) => waiting.push(run), stop: () => calls.push('stop') })
+  env.advance(wireLimits.heartbeatMs - 1)
+  stream.tell(at(1))
+  stream.tell(at(2))
+  env.advance(1)
+  await settled()
+  expect(sink.seqs).toEqual([1])
+  for (const run of waiting) run()
+  await settled()
+  expect(sink.written).toHaveLength(2)
+  expect(sink.seqs).toEqual([1, 2])
+  stream.end()
+  expect(calls).toEqual(['stop'])
+})
+
 test('a reader that went away leaves no timer', async () => {
   const sink = new SlowSink(false)
   const env = new ManualEnv()

@@ -8,7 +8,7 @@ export {
   PreconditionFailedError,
   RequestRefusedError,
 } from './serve/failures.js'
-export { type Following, follow, followed } from './serve/follow.js'
+export { type Follow, type Following, follow, followed } from './serve/follow.js'
 export { IdPrefixes } from './serve/id-prefixes.js'
 export { answerRoot } from './serve/info.js'
 export { answerFetch, answerHeld, answerMissing } from './serve/leaves.js'

@@ -1,5 +1,5 @@
 import { type Database, nodeEnv, open, StorageError } from '@mynah/core'
-import { decodeRecords, encodeRecords, replicaOf } from '@mynah/core/replica'
+import { decodeRecords, encodeRecords, type FeedOptions, replicaOf } from '@mynah/core/replica'
 import type { TransportAnswer } from '@mynah/replication'
 import { DatabaseUnknownError } from '@mynah/replication'
 import {
@@ -203,8 +203,59 @@ describe('the live stream', () => {
     incarnation = 'cd'.repeat(16)
     await put('b/3')
     expect([told.a!.at(-1), told.none!.at(-1)]).toEqual([26, 26])
-    for (const stop of stops) stop()
+    for (const { stop } of stops) stop()
     expect(env.timers).toBe(0)
+    await db.close()
+  })
+
+  test('says no sign of life while something that was committed is not looked at', async () => {
+    const db = await open(':memory:', { mode: 'mirror' })
+    const env = new ManualEnv()
+    const over = new AbortController()
+    const lines = liveLines(replicaOf(db), { env, prefixes: ['a/'], signal: over.signal })
+    expect(await next(lines)).toContain('.0"')
+    const told = next(lines)
+    await rounds()
+    // A look at what is not followed, right before the heartbeat; in its rest comes what is.
+    await env.advance(wireLimits.heartbeatMs - 1)
+    await db.put({ id: 'b/1' })
+    await rounds()
+    await db.put({ id: 'a/1' })
+    await env.advance(1)
+    expect(await told).toContain('.2"')
+    const quiet = next(lines)
+    await rounds()
+    await env.advance(wireLimits.heartbeatMs - 1)
+    await db.put({ id: 'b/2' })
+    await env.advance(1)
+    expect(await quiet).toBe('\n')
+    over.abort()
+    await lines.return()
+    await db.close()
+  })
+
+  test('goes on after a look that failed', async () => {
+    const db = await open(':memory:', { mode: 'mirror' })
+    const real = replicaOf(db)
+    let fails = true
+    const replica = {
+      onCommit: real.onCommit.bind(real),
+      position: real.position.bind(real),
+      feed: (options: FeedOptions) =>
+        fails ? Promise.reject(new Error('the disk fails')) : real.feed(options),
+    }
+    const env = new ManualEnv()
+    const told: number[] = []
+    const { stop } = follow(replica, { env, prefixes: ['a/'], tell: ({ seq }) => void told.push(seq) })
+    for (const id of ['b/1', 'b/2', 'a/1', 'b/3', 'a/2']) {
+      await db.put({ id })
+      await rounds()
+      await env.advance(1_000)
+      await rounds()
+      fails = false
+    }
+    expect(told).toEqual([0, 1, 3, 5])
+    stop()
     await db.close()
   })
 

@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import type { Env, Timer } from '@mynah/core'
 import type { Position } from '@mynah/core/replica'
 import { encodeLiveLine, wireLimits } from '@mynah/replication/protocol'
+import type { Follow } from '@mynah/replication/serve'
 import { serverLimits } from '../limits.js'
 
 /**
@@ -13,6 +14,8 @@ import { serverLimits } from '../limits.js'
  *                              └──┘
  *   A write that the reader does not take blocks all further ones until it has drained. Meanwhile, and while resting,
  *   only the newest position is kept: a slow reader costs one position and what the socket holds.
+ *
+ * A sign of life says that there is nothing new: where something is, it is told in its place.
  */
 export class LiveStream {
   #pending: Position | undefined
@@ -21,6 +24,7 @@ export class LiveStream {
   #stopped = false
   #rest: Timer | undefined
   #heartbeat: Timer | undefined
+  #following: Follow | undefined
 
   constructor(
     readonly sink: Writable,
@@ -35,6 +39,12 @@ export class LiveStream {
     this.#flush()
   }
 
+  /** Tells what this follows, until it ends. */
+  heed(following: Follow): void {
+    this.#following = following
+    if (this.#stopped) following.stop()
+  }
+
   /** Ends the stream, after what was written. */
   end(): void {
     this.#stop()
@@ -42,10 +52,15 @@ export class LiveStream {
   }
 
   #flush(): void {
-    if (this.#pending === undefined || this.#blocked || this.#resting || this.#stopped) return
+    if (!this.#resting) this.#writePending()
+  }
+
+  #writePending(): void {
+    if (this.#pending === undefined || this.#blocked || this.#stopped) return
     const line = encodeLiveLine(this.#pending)
     this.#pending = undefined
     this.#resting = true
+    this.#rest?.cancel()
     this.#rest = this.env.setTimer(() => {
       this.#resting = false
       this.#flush()
@@ -55,10 +70,17 @@ export class LiveStream {
 
   #beat(): void {
     this.#heartbeat = this.env.setTimer(() => {
-      // A blocked socket that gets nothing more is dropped by its idle timeout.
-      if (!this.#blocked) this.#write('\n')
+      if (this.#following === undefined) this.#tellLife()
+      else this.#following.settled(() => this.#tellLife())
       this.#beat()
     }, wireLimits.heartbeatMs)
+  }
+
+  #tellLife(): void {
+    // A blocked socket that gets nothing more is dropped by its idle timeout.
+    if (this.#blocked || this.#stopped) return
+    if (this.#pending === undefined) this.#write('\n')
+    else this.#writePending()
   }
 
   #write(text: string): void {
@@ -72,6 +94,7 @@ export class LiveStream {
 
   #stop(): void {
     this.#stopped = true
+    this.#following?.stop()
     this.#rest?.cancel()
     this.#heartbeat?.cancel()
     this.#pending = undefined

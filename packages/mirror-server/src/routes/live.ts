@@ -23,7 +23,7 @@ export const liveRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, opti
       connection: 'close',
     })
     const stream = new LiveStream(reply.raw, env)
-    reply.raw.once('close', follow(replica, { env, prefixes, tell: (position) => stream.tell(position) }))
+    stream.heed(follow(replica, { env, prefixes, tell: (position) => stream.tell(position) }))
     liveStreams.add(stream, request.params.db)
   })
   fastify.head<DatabaseRequest>(url, needs('sync'), async (request, reply) => {

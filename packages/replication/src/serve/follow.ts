@@ -24,20 +24,47 @@ export function followed(query: Query): readonly string[] | undefined {
   return []
 }
 
-/**
- * Tells the newest position now, and after commits that changed ids that are followed, or that made the history another.
- * Returns the way to stop.
- */
+/** A stream that follows. */
+export interface Follow {
+  /**
+   * Calls when all is looked at, and told, that was committed before: at once, or a look later. A sign of life that came
+   * before would call current who lacks it. Never after the stop.
+   */
+  settled(run: () => void): void
+  stop(): void
+}
+
+/** Tells the newest position now, and after commits that changed ids that are followed, or that made the history another. */
 export function follow(
   replica: Pick<Replica, 'position' | 'onCommit' | 'feed'>,
-  { env, prefixes, tell }: Following,
-): () => void {
+  following: Following,
+): Follow {
+  const { prefixes, tell } = following
+  if (prefixes !== undefined) return followPart(replica, { ...following, prefixes })
+  tell(replica.position())
+  return { settled: (run) => run(), stop: replica.onCommit(tell) }
+}
+
+/**
+ *              commit                     over                 rest over, nothing committed since
+ *     idle ──────────────► looking ─────────────────► resting ───────────────────────────────────► idle
+ *                           ▲    ▲  over, asked for     │
+ *                           │    └── since: again       │ rest over, committed since; or asked for
+ *                           └───────────────────────────┘
+ */
+function followPart(
+  replica: Pick<Replica, 'position' | 'onCommit' | 'feed'>,
+  { env, prefixes, tell }: Following & { readonly prefixes: readonly string[] },
+): Follow {
   let last = replica.position()
-  tell(last)
-  if (prefixes === undefined) return replica.onCommit(tell)
   let over = false
   let looking = false
+  let resting: Timer | undefined
+  /** Whether something was committed since the last look began. */
   let pending = false
+  /** Who waits for the look that is under way, and for the next one. */
+  let waiting: (() => void)[] = []
+  let later: (() => void)[] = []
   const look = async () => {
     const now = replica.position()
     const isRenamed = last.seq > 0 && now.incarnation !== last.incarnation
@@ -50,25 +77,44 @@ export function follow(
       if (records.length > 0 && !over) tell(position)
     } else last = now
   }
-  let timer: Timer | undefined
-  const rest = () => {
+  const looked = () => {
+    looking = false
     if (over) return
-    timer = env.setTimer(() => {
-      looking = false
-      if (pending) wake()
+    for (const run of waiting.splice(0)) run()
+    if (later.length > 0) return begin()
+    resting = env.setTimer(() => {
+      resting = undefined
+      if (pending) begin()
     }, REST_MS)
   }
-  const wake = () => {
-    pending = looking
-    if (looking || over) return
+  const begin = () => {
+    resting?.cancel()
+    resting = undefined
     looking = true
+    pending = false
+    waiting = later
+    later = []
     // Who cannot be told finds out with the next request.
-    look().then(rest, () => over || tell(replica.position()))
+    look()
+      .catch(() => over || tell(replica.position()))
+      .then(looked)
   }
-  const stop = replica.onCommit(wake)
-  return () => {
-    over = true
-    timer?.cancel()
-    stop()
+  const stop = replica.onCommit(() => {
+    pending = true
+    if (!looking && resting === undefined && !over) begin()
+  })
+  tell(last)
+  return {
+    settled: (run) => {
+      if (over) return
+      if (!pending) return looking ? void waiting.push(run) : run()
+      later.push(run)
+      if (!looking) begin()
+    },
+    stop: () => {
+      over = true
+      resting?.cancel()
+      stop()
+    },
   }
 }

@@ -15,8 +15,8 @@ export interface LiveOptions {
 }
 
 /**
- * Lines of the live stream, as bytes: the position at once and after each commit that is followed, and a heartbeat. Who takes them slowly
- * gets only the newest position.
+ * Lines of the live stream, as bytes: the position at once and after each commit that is followed, and a heartbeat, when
+ * all that was committed before is told. Who takes them slowly gets only the newest position.
  */
 export async function* liveLines(
   replica: Pick<Replica, 'position' | 'onCommit' | 'feed'>,
@@ -26,8 +26,10 @@ export async function* liveLines(
   let beating = false
   let bell: Deferred<void> = deferred()
   const beat = () => {
-    beating = true
-    bell.resolve()
+    following.settled(() => {
+      beating = true
+      bell.resolve()
+    })
     heartbeat = env.setTimer(beat, wireLimits.heartbeatMs)
   }
   let heartbeat = env.setTimer(beat, wireLimits.heartbeatMs)
@@ -35,7 +37,7 @@ export async function* liveLines(
     pending = position
     bell.resolve()
   }
-  const stop = follow(replica, { env, prefixes, tell })
+  const following = follow(replica, { env, prefixes, tell })
   const end = () => bell.resolve()
   signal.addEventListener('abort', end)
   try {
@@ -48,7 +50,7 @@ export async function* liveLines(
       bell = deferred()
     }
   } finally {
-    stop()
+    following.stop()
     heartbeat.cancel()
     signal.removeEventListener('abort', end)
   }
