@@ -180,7 +180,7 @@ export async function reconcileBench({ documents, differences, data }) {
     await pair.fill(documents)
     // What gathers in order of no ids is cut into pages when all is quiet, or now.
     const cpu = process.cpuUsage()
-    for (const db of [pair.here, pair.there]) await replicaOf(db).parts({}, 128)
+    for (const db of [pair.here, pair.there]) await replicaOf(db).parts({}, () => 128)
     const { user, system } = process.cpuUsage(cpu)
     process.stdout.write(`${documents} documents on each side\n\n`)
     process.stdout.write(

@@ -24,6 +24,7 @@ export type {
   MergeReport,
   OwedPage,
   Parked,
+  PartsFor,
   RangePart,
   RangeSum,
   Replica,

@@ -299,8 +299,8 @@ describe('a reconcile', () => {
       // All is another than it is: each document is looked at, and found to be the same.
       sums: (replica: Replica): Partial<Replica> => ({
         sum: async (range) => ({ ...(await replica.sum(range)), sum: lie }),
-        parts: async (range, most) =>
-          (await replica.parts(range, most)).map((part) => ({ ...part, sum: lie })),
+        parts: async (range, partsFor) =>
+          (await replica.parts(range, partsFor)).map((part) => ({ ...part, sum: lie })),
       }),
     }
     for (const [name, plant] of Object.entries(lies)) {

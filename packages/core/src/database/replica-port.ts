@@ -5,7 +5,7 @@ import { valueBytes } from '../codec/value-size.js'
 import type { Leaf } from '../document/tree.js'
 import type { DocumentIndex } from '../index/document-index.js'
 import { boundsOf, type IdRange } from '../index/range.js'
-import type { IdPrint, RangePart, RangeSum } from '../index/range-sums.js'
+import type { IdPrint, PartsFor, RangePart, RangeSum } from '../index/range-sums.js'
 import type { LogRecord } from '../log/record.js'
 import { type StoredCheckpoint, storeCheckpoint, storedCheckpoint } from './checkpoints.js'
 import type { CommitQueue } from './commit-queue.js'
@@ -113,8 +113,8 @@ export class ReplicaPort implements Replica {
     return this.#told((index) => index.sums.sums(boundsOf(range), borders))
   }
 
-  parts(range: IdRange, most: number): Promise<readonly RangePart[]> {
-    return this.#told((index) => index.sums.parts(boundsOf(range), most))
+  parts(range: IdRange, partsFor: PartsFor): Promise<readonly RangePart[]> {
+    return this.#told((index) => index.sums.parts(boundsOf(range), partsFor))
   }
 
   prints(range: IdRange, most: number): Promise<readonly IdPrint[]> {

@@ -2,13 +2,13 @@ import type { Position } from '../changes/positions.js'
 import type { MynahError } from '../errors.js'
 import type { IdPrefixes } from '../index/prefixes.js'
 import type { IdRange } from '../index/range.js'
-import type { IdPrint, RangePart, RangeSum } from '../index/range-sums.js'
+import type { IdPrint, PartsFor, RangePart, RangeSum } from '../index/range-sums.js'
 import type { ReplicationSettings } from '../log/manifest-data.js'
 import type { LogRecord } from '../log/record.js'
 
 export type { IdPrefixes } from '../index/prefixes.js'
 export type { IdRange } from '../index/range.js'
-export type { IdPrint, RangePart, RangeSum } from '../index/range-sums.js'
+export type { IdPrint, PartsFor, RangePart, RangeSum } from '../index/range-sums.js'
 export type { ReplicationSettings } from '../log/manifest-data.js'
 
 /** How far one direction of replication with one other replica has come; valid only while both positions hold. */
@@ -199,10 +199,10 @@ export interface Replica {
   /** The same, as of one moment, for the parts of a range that begin at these borders, which lie in it and in order. */
   sums(range: IdRange, borders: readonly string[]): Promise<readonly RangeSum[]>
   /**
-   * The same for about `most` parts of a range, of about as many ids each, at least one. The borders are this replica's
+   * The same for about as many parts of a range as `partsFor` says, of about as many ids each, at least one. The borders are this replica's
    * own choice; all sums are of one moment.
    */
-  parts(range: IdRange, most: number): Promise<readonly RangePart[]>
+  parts(range: IdRange, partsFor: PartsFor): Promise<readonly RangePart[]>
   /** The first `most` ids of a range, in order of their UTF-8 bytes, with their fingerprints. */
   prints(range: IdRange, most: number): Promise<readonly IdPrint[]>
   /** Which of these leaves a sender should send: unknown here, or known but not held. In order of `leaves`. */

@@ -137,9 +137,12 @@ export class PageTable {
   #addWhole(whole: Tally, from: string, to: string | undefined): void {
     const inside = (page: Page) =>
       compareUtf8(page.first, from) >= 0 && (to === undefined || compareUtf8(page.first, to) < 0)
-    for (const block of this.#blocks) {
-      if (inside(block.pages[0]!) && inside(block.pages.at(-1)!)) addTally(whole, totalOf(block))
-      else for (const page of block.pages) if (inside(page)) addTally(whole, page)
+    for (let at = this.#blockAt(from); at < this.#blocks.length; at++) {
+      const block = this.#blocks[at]!
+      const { pages } = block
+      if (to !== undefined && compareUtf8(pages[0]!.first, to) >= 0) return
+      if (inside(pages[0]!) && inside(pages.at(-1)!)) addTally(whole, totalOf(block))
+      else for (const page of pages) if (inside(page)) addTally(whole, page)
     }
   }
 
@@ -184,6 +187,10 @@ export class PageTable {
     return end === undefined ? undefined : this.find(end)
   }
 
+  #blockAt(id: string): number {
+    return lastUpTo(this.#blocks, id, ({ pages }) => pages[0]!.first)
+  }
+
   #locate(id: string): { readonly page: Page; readonly block: Block; readonly end: string | undefined } {
     const last = this.#last
     if (
@@ -192,7 +199,7 @@ export class PageTable {
       (last.end === undefined || compareUtf8(id, last.end) < 0)
     )
       return last
-    const at = lastUpTo(this.#blocks, id, (block) => block.pages[0]!.first)
+    const at = this.#blockAt(id)
     const block = this.#blocks[at]!
     const inBlock = lastUpTo(block.pages, id, (page) => page.first)
     const end = block.pages[inBlock + 1]?.first ?? this.#blocks[at + 1]?.pages[0]?.first

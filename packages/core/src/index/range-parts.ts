@@ -20,6 +20,9 @@ export interface RangePart extends RangeSum {
   readonly from: string
 }
 
+/** Into how many parts a range of so many ids is to be cut, one at least. */
+export type PartsFor = (ids: number) => number
+
 /** An id and the fingerprint of its leaves, 32 bytes. */
 export interface IdPrint {
   readonly id: string
@@ -78,10 +81,10 @@ async function separator(edge: Edge, { first, before }: Border): Promise<string>
 }
 
 /** A range in at most so many parts of as many ids each, but the last, by a scan of it. */
-export async function partsByScan(scan: Scan, bounds: Bounds, most: number): Promise<RangePart[]> {
+export async function partsByScan(scan: Scan, bounds: Bounds, partsFor: PartsFor): Promise<RangePart[]> {
   const prints: Print[] = []
   for await (const row of scan(bounds)) prints.push(printOf(row))
-  const size = Math.max(1, Math.ceil(prints.length / most))
+  const size = Math.max(1, Math.ceil(prints.length / partsFor(prints.length)))
   const parts: RangePart[] = []
   for (let start = 0; start < prints.length || start === 0; start += size) {
     const tally = emptyTally()

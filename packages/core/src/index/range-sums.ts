@@ -9,6 +9,7 @@ import { beginCounting, disagreement, endCounting, printOf, type Scan } from './
 import {
   type Edge,
   type IdPrint,
+  type PartsFor,
   partsByPages,
   partsByScan,
   type RangePart,
@@ -17,7 +18,7 @@ import {
 } from './range-parts.js'
 import { addPrint, addTally, changeSeq, copyTally, emptyTally, sameTally } from './tally.js'
 
-export type { IdPrint, RangePart, RangeSum } from './range-parts.js'
+export type { IdPrint, PartsFor, RangePart, RangeSum } from './range-parts.js'
 
 /** One page: the ids from `from` to before `to` (undefined: to the end). */
 export interface PageSum extends Bounds, RangeSum {
@@ -62,18 +63,18 @@ export class RangeSums {
     return (await endCounting(beginCounting(this.#pages, this.#scan, bounds, borders))).map(rangeSum)
   }
 
-  /** A range in about `most` parts of about as many ids each, at least one. @throws IndexCorruptError */
-  async parts(bounds: Bounds, most: number): Promise<RangePart[]> {
+  /** A range in about as many parts of about as many ids each, at least one. @throws IndexCorruptError */
+  async parts(bounds: Bounds, partsFor: PartsFor): Promise<RangePart[]> {
     const count = this.#about(bounds)
     if (count > SCANNED_IDS) {
-      const size = Math.ceil(count / most)
+      const size = Math.ceil(count / partsFor(count))
       for (const page of this.#pages.between(bounds.from, bounds.to)) {
         if (page.uncut && page.ids > size) await this.#settle(page)
       }
       const parts = await partsByPages(this.#pages, { scan: this.#scan, edge: this.#edge }, bounds, size)
       if (parts.length > 0) return parts
     }
-    return partsByScan(this.#scan, bounds, most)
+    return partsByScan(this.#scan, bounds, partsFor)
   }
 
   /** How many ids lie in a range, or up to two pages more. */

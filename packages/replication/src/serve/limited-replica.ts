@@ -48,9 +48,9 @@ export class LimitedReplica implements ServedReplica {
     return await this.#replica.sum(range)
   }
 
-  parts: ServedReplica['parts'] = async (range, most) => {
+  parts: ServedReplica['parts'] = async (range, partsFor) => {
     this.#require(range)
-    return await this.#replica.parts(range, most)
+    return await this.#replica.parts(range, partsFor)
   }
 
   prints: ServedReplica['prints'] = async (range, most) => {

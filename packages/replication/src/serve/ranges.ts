@@ -12,15 +12,24 @@ import { asOf, bytesOf, messageAnswer } from './body.js'
 import { queryTexts } from './query.js'
 import type { Answer, RequestParts, ServedReplica } from './served.js'
 
-/** Of a range with so many ids all of them are told. */
-const LISTED_IDS = 64
-/** Into how many parts a range is cut, where it is asked about with others and alone. */
-const PARTS = 16
+/** How a range is told. */
+interface Cuts {
+  /** Of a range with so many ids all of them are told. */
+  readonly listed: number
+  /** Ids of a part at least: with fewer it would be told by its ids. */
+  readonly least: number
+  /** Parts at most. */
+  readonly most: number
+  /** Parts at most where each of them is so small that it would be told by its ids. */
+  readonly last: number
+}
+
+/** Few round trips, where few ranges are asked about: so few that one alone is cut in more parts. */
+const FEW: Cuts = { listed: 64, least: 16, most: 16, last: 32 }
 const PARTS_ALONE = 128
-/** Ids of a part at least: with fewer it would be told by its ids. */
-const PART_IDS = 16
-/** Parts of a range at most where each of them is so small that it would be told by its ids. */
-const LAST_PARTS = 32
+/** Few bytes, where so many are that the next questions about them share round trips anyway. */
+const MANY: Cuts = { listed: 16, least: 4, most: 16, last: 16 }
+const MANY_RANGES = 64
 /** Bytes of texts after which an answer ends, of which one range takes a part at most. */
 const TEXT_BYTES = wireLimits.messageBytes / 4
 /** Ids that are looked at for one answer, roughly. */
@@ -42,11 +51,11 @@ export function answerRanges(parts: RequestParts): Answer {
   const asked = decodeAskedRanges(bytesOf(parts, 'question about ranges'))
   return async ({ replica }, env) => {
     const budget: Budget = { texts: wireLimits.rangeTexts, textBytes: TEXT_BYTES, ids: LOOKED_AT_IDS }
-    const most = Math.max(PARTS, Math.floor(PARTS_ALONE / asked.length))
+    const cuts = cutsOf(asked.length)
     const ranges: ToldRange[] = []
     for (const range of asked) {
-      if (ranges.length > 0 && isSpent(budget, most)) break
-      ranges.push(await tell(replica, range, most, budget))
+      if (ranges.length > 0 && isSpent(budget, cuts)) break
+      ranges.push(await tell(replica, range, cuts, budget))
       await env.yield()
     }
     const owed = await replica.owedCount()
@@ -54,40 +63,42 @@ export function answerRanges(parts: RequestParts): Answer {
   }
 }
 
-function isSpent({ texts, textBytes, ids }: Budget, most: number): boolean {
-  return texts < Math.max(most, LISTED_IDS) || textBytes <= 0 || ids <= 0
+function cutsOf(ranges: number): Cuts {
+  if (ranges >= MANY_RANGES) return MANY
+  return { ...FEW, most: Math.max(FEW.most, Math.floor(PARTS_ALONE / ranges)) }
+}
+
+function isSpent({ texts, textBytes, ids }: Budget, { most, last, listed }: Cuts): boolean {
+  return texts < Math.max(most, last, listed) || textBytes <= 0 || ids <= 0
 }
 
 async function tell(
   replica: ServedReplica,
   { from, to, sum: theirs }: AskedRange,
-  most: number,
+  cuts: Cuts,
   budget: Budget,
 ): Promise<ToldRange> {
   const range: IdRange = { gte: from, ...(to !== undefined && { lt: to }) }
-  const { count, sum } = await replica.sum(range)
-  budget.ids -= SUM_IDS
-  if (theirs !== undefined && theirs.count === count && isSame(theirs.print, wirePrint(sum))) {
-    return { kind: 'same' }
+  if (theirs !== undefined) {
+    const { count, sum } = await replica.sum(range)
+    budget.ids -= SUM_IDS
+    if (theirs.count === count && isSame(theirs.print, wirePrint(sum))) return { kind: 'same' }
   }
-  if (count <= LISTED_IDS) {
-    const prints = await replica.prints(range, LISTED_IDS + 1)
-    // More may have come since they were counted.
-    if (prints.length <= LISTED_IDS) {
-      spend(
-        budget,
-        prints.map(({ id }) => id),
-      )
-      return { kind: 'ids', ids: prints.map(({ id, print }) => ({ id, print: wirePrint(print) })) }
-    }
+  const prints = await replica.prints(range, cuts.listed + 1)
+  budget.ids -= prints.length
+  if (prints.length <= cuts.listed) {
+    spend(
+      budget,
+      prints.map(({ id }) => id),
+    )
+    return { kind: 'ids', ids: prints.map(({ id, print }) => ({ id, print: wirePrint(print) })) }
   }
-  const last = Math.ceil(count / LISTED_IDS)
-  const fine = Math.min(most, Math.max(2, Math.ceil(count / PART_IDS)))
-  const parts = await replica.parts(range, last <= LAST_PARTS ? Math.max(last, fine) : fine)
+  const parts = await replica.parts(range, (ids) => partsOf(ids, cuts))
   spend(
     budget,
     parts.map((part) => part.from),
   )
+  const count = parts.reduce((sum, part) => sum + part.count, 0)
   budget.ids -= Math.min(count, parts.length * SUM_IDS)
   return {
     kind: 'parts',
@@ -95,9 +106,14 @@ async function tell(
   }
 }
 
+function partsOf(ids: number, { listed, least, most, last }: Cuts): number {
+  const fine = Math.min(most, Math.max(2, Math.ceil(ids / least)))
+  const listable = Math.ceil(ids / listed)
+  return listable <= last ? Math.max(listable, fine) : fine
+}
+
 function spend(budget: Budget, texts: readonly string[]): void {
   budget.texts -= texts.length
-  budget.ids -= texts.length
   for (const text of texts) budget.textBytes -= 3 * text.length
 }
 
