@@ -129,6 +129,42 @@ describe('what a mirror refuses', () => {
     expect(await mirror.database.count()).toBe(2)
   })
 
+  test('is told once of a document, in its newest revision', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    mirror.refuses = () => 'not here'
+    const replication = await rig.replicate(db, mirror)
+    for (let n = 0; n < 5; n++) {
+      await db.put({ id: 'a', n }, { overwrite: true })
+      await expect(replication.synced()).rejects.toMatchObject({ code: 'MYNAH_REJECTED' })
+    }
+    const { rev } = (await db.delete('a'))!
+    await expect(replication.synced()).rejects.toMatchObject({ rejections: [{ id: 'a', rev }] })
+    expect(await inboxOf(replication)).toMatchObject([{ id: 'a', rev }])
+    expect(await replication.explain('a')).toMatchObject({ state: 'refused', mirrors: [{ rev }] })
+  })
+
+  test('does not cost each later push what all that was refused is long', async () => {
+    const db = await rig.database()
+    const mirror = await rig.mirror()
+    mirror.refuses = (id) => (id.startsWith('bad') ? 'not here' : undefined)
+    const replication = await rig.replicate(db, mirror)
+    await putMany(db, 'bad', 200)
+    await expect(replication.synced()).rejects.toMatchObject({ code: 'MYNAH_REJECTED' })
+    const replica = replicaOf(db)
+    const { id } = replicaOf(mirror.database)
+    const stored = await replica.checkpoint(id, 'push')
+    for (let n = 0; n < 20; n++) {
+      await db.put({ id: `good${n}` })
+      await replication.synced().catch(() => {})
+    }
+    expect(await mirror.database.count()).toBe(20)
+    expect(await replica.checkpoint(id, 'push')).toEqual(stored)
+    await replication.close()
+    expect(await replica.parked(id)).toHaveLength(200)
+    expect((await replica.checkpoint(id, 'push'))?.source).toEqual(replica.position())
+  })
+
   test('leaves the inbox when a newer revision is accepted', async () => {
     const db = await rig.database()
     const mirror = await rig.mirror()

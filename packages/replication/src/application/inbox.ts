@@ -27,8 +27,8 @@ export class Inbox {
   async drop(id: string): Promise<void> {
     for (const { progress } of this.#scheduler.mirrors) {
       if (progress?.parked.some((rejection) => rejection.id === id) !== true) continue
-      progress.park(new Set([id]), [])
-      await progress.storePush()
+      await progress.park(new Set([id]), [])
+      await progress.push.store()
     }
   }
 }

@@ -4,6 +4,7 @@ import { addedPart, common, isAll, isSamePart, isWithin, type Prefixes, partOf }
 import { inScope, pullKey, type Scope } from '../scope/scope.js'
 import { Backlog } from './backlog.js'
 import { Given } from './given.js'
+import { Refusals } from './refusals.js'
 import { Track } from './track.js'
 
 /** Places up to which both sides know the same. */
@@ -30,7 +31,7 @@ export class Progress {
   readonly #replica: Replica
   readonly #complete: Track
   readonly #first: Track
-  #parked: readonly Parked[]
+  readonly #refusals: Refusals
   #pull: Track
   /** What the index covers by what this mirror told. */
   #covered: { readonly prefixes: Prefixes } | undefined
@@ -47,14 +48,14 @@ export class Progress {
     replica: Replica,
     databaseId: string,
     tracks: { readonly push: Track; readonly complete: Track; readonly first: Track },
-    parked: readonly Parked[],
+    refusals: Refusals,
   ) {
     this.#replica = replica
     this.databaseId = databaseId
     this.push = tracks.push
     this.#complete = tracks.complete
     this.#first = tracks.first
-    this.#parked = parked
+    this.#refusals = refusals
     const isComplete = tracks.complete.current !== undefined
     this.#covered = isComplete ? { prefixes: tracks.complete.part.prefixes } : undefined
     this.#wanted = this.#covered?.prefixes
@@ -63,13 +64,13 @@ export class Progress {
 
   static async load(replica: Replica, databaseId: string, scope: Scope): Promise<Progress> {
     const key = pullKey(databaseId, scope)
-    const [push, complete, first, parked] = await Promise.all([
-      Track.load(replica, databaseId, 'push'),
+    const refusals = new Refusals(replica, await replica.parked(databaseId))
+    const [push, complete, first] = await Promise.all([
+      Track.load(replica, databaseId, 'push', () => refusals.all),
       Track.load(replica, key, 'pull'),
       Track.load(replica, `${key} first`, 'pull'),
-      replica.parked(databaseId),
     ])
-    return new Progress(replica, databaseId, { push, complete, first }, parked)
+    return new Progress(replica, databaseId, { push, complete, first }, refusals)
   }
 
   /** Says what ids are to be covered: to be called before anything is pulled, with checkpoints that hold. */
@@ -161,7 +162,7 @@ export class Progress {
 
   /** What the mirror refused. */
   get parked(): readonly Parked[] {
-    return this.#parked
+    return this.#refusals.all
   }
 
   /** The positions that the mirror's history must hold for the checkpoints to be worth anything. */
@@ -267,7 +268,7 @@ export class Progress {
   async reconciled({ here, there, target }: ReconciledPlaces): Promise<void> {
     const now = this.#replica.position()
     this.push.advance({ source: this.isPulled(here.seq, now.seq) ? now : here, target })
-    await this.storePush()
+    await this.push.store()
     const pulled = this.#pull.current?.source.seq ?? 0
     if (pulled <= there.seq) this.#pull.advance({ source: there, target: now })
     await this.#pull.store()
@@ -275,15 +276,18 @@ export class Progress {
     await this.completePull()
   }
 
-  /** Changes what is parked, in memory: documents that were accepted leave, refusals enter. */
-  park(accepted: ReadonlySet<string>, refused: readonly Parked[]): void {
-    const again = new Set(refused.map(({ id, rev }) => `${rev} ${id}`))
-    const kept = this.#parked.filter(({ id, rev }) => !accepted.has(id) && !again.has(`${rev} ${id}`))
-    this.#parked = [...kept, ...refused]
+  /** Changes what is parked, in memory. */
+  park(accepted: ReadonlySet<string>, refused: readonly Parked[]): Promise<void> {
+    return this.#refusals.settle(accepted, refused)
   }
 
-  async storePush(): Promise<void> {
-    await this.push.store(this.#parked)
+  /**
+   * Stores the push that has moved, with what is parked. Where that is much, only when it has moved far: to lose both
+   * costs the same answers once more.
+   */
+  async storeMovedPush(): Promise<void> {
+    if (this.#refusals.areMany) await this.push.storeWhenFar()
+    else await this.push.store()
   }
 
   /** Stores what moved in memory only. */

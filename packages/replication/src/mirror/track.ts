@@ -9,6 +9,7 @@ export class Track {
   readonly key: string
   readonly #replica: Replica
   readonly #direction: 'push' | 'pull'
+  readonly #beside: (() => readonly Parked[]) | undefined
   #stored: Position | undefined
   #current: Checkpoint | undefined
   #part: IdPrefixes
@@ -18,8 +19,10 @@ export class Track {
     key: string,
     direction: 'push' | 'pull',
     stored: Checkpoint | undefined,
+    beside: (() => readonly Parked[]) | undefined,
   ) {
     this.#replica = replica
+    this.#beside = beside
     this.key = key
     this.#direction = direction
     this.#stored = stored?.source
@@ -27,9 +30,14 @@ export class Track {
     this.#part = stored?.part ?? {}
   }
 
-  /** As stored, where that still holds on this side. */
-  static async load(replica: Replica, key: string, direction: 'push' | 'pull'): Promise<Track> {
-    return new Track(replica, key, direction, await replica.checkpoint(key, direction))
+  /** As stored, where that still holds on this side. What is `beside` it is stored in the same write. */
+  static async load(
+    replica: Replica,
+    key: string,
+    direction: 'push' | 'pull',
+    beside?: () => readonly Parked[],
+  ): Promise<Track> {
+    return new Track(replica, key, direction, await replica.checkpoint(key, direction), beside)
   }
 
   /** The ids that it is about. */
@@ -65,7 +73,7 @@ export class Track {
   }
 
   /** Durable when resolved. */
-  async store(parked?: readonly Parked[]): Promise<void> {
+  async store(): Promise<void> {
     const current = this.#current
     if (current === undefined) return
     const { source, target, walk } = current
@@ -75,7 +83,7 @@ export class Track {
       ...(walk && { walk }),
       ...(isAll(this.#part) ? {} : { part: this.#part }),
     }
-    await this.#replica.setCheckpoint(this.key, this.#direction, checkpoint, parked)
+    await this.#replica.setCheckpoint(this.key, this.#direction, checkpoint, this.#beside?.())
     this.#stored = current.source
   }
 

@@ -83,7 +83,7 @@ export class Push {
       const sent = await this.#sendPage(page, since, signal)
       progress.push.advance({ source: page.position, target: await this.sender.target(signal) })
       if (!page.more) progress.pushedAll()
-      await this.#settle(sent)
+      await this.#settle(sent, () => progress.storeMovedPush())
       if (page.position.seq <= since) break
     }
     this.#asking = false
@@ -152,14 +152,17 @@ export class Push {
     }
   }
 
-  async #settle({ accepted, refused }: Sent): Promise<void> {
+  async #settle(
+    { accepted, refused }: Sent,
+    store = () => this.#options.progress.push.store(),
+  ): Promise<void> {
     const { progress, onPushed, onRefused } = this.#options
     for (const { id } of refused) accepted.delete(id)
     if (accepted.size === 0 && refused.length === 0) {
       await progress.push.storeWhenFar()
     } else {
-      progress.park(accepted, refused)
-      await progress.storePush()
+      await progress.park(accepted, refused)
+      await store()
     }
     onPushed(accepted.size)
     if (refused.length > 0) onRefused(refused)

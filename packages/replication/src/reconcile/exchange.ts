@@ -83,7 +83,7 @@ export class Exchange {
             signal,
           ),
         )
-        this.#settle(sent)
+        await this.#settle(sent)
       }
       if (told.next === undefined || told.next === after) return
       after = told.next
@@ -163,15 +163,15 @@ export class Exchange {
       else add(sent, await sender.send(found, true, signal))
     }
     add(sent, await sender.sendUnder(unheld, signal))
-    this.#settle(sent)
+    await this.#settle(sent)
   }
 
-  #settle({ accepted, refused }: Sent): void {
+  async #settle({ accepted, refused }: Sent): Promise<void> {
     const { progress, observer } = this.#options
     for (const { id } of refused) accepted.delete(id)
     if (accepted.size === 0 && refused.length === 0) return
     // Stored with the checkpoint, at the end.
-    progress.park(accepted, refused)
+    await progress.park(accepted, refused)
     observer.onPushed(accepted.size)
     if (refused.length > 0) observer.onRefused(refused)
   }
