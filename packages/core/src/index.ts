@@ -21,7 +21,8 @@ export type {
   Version,
 } from './database/documents.js'
 export { REMOVE } from './database/documents.js'
-export { type OpenOptions, open } from './database/open.js'
+export { open } from './database/open.js'
+export type { OpenOptions } from './database/open-options.js'
 export type { Stats } from './database/stats.js'
 export type { Transaction, TransactionOptions } from './database/transaction.js'
 export type { VerifyFinding, VerifyOptions, VerifyProgress, VerifyReport } from './database/verify.js'

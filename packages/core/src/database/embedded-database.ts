@@ -1,5 +1,6 @@
 import { acceptId } from '../document/validate.js'
 import { ClosedError, IndexCorruptError, ReadOnlyError } from '../errors.js'
+import { acceptMany, acceptMode, acceptRead } from './arguments.js'
 import { watchChanges } from './change-stream.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Compaction, CompactOptions, CompactReport } from './compaction.js'
@@ -90,6 +91,7 @@ export class EmbeddedDatabase implements Database {
 
   async setMode(mode: 'peer' | 'mirror'): Promise<void> {
     this.#requireWritable()
+    acceptMode(mode)
     // Between two commits: what is dropped by a peer is dropped before it is asked as a mirror.
     await this.#queue.alone(async () => {
       await this.#context.manifest.update(() => ({ mode }))
@@ -146,12 +148,14 @@ export class EmbeddedDatabase implements Database {
 
   async get<T extends object = Document>(id: string, options?: ReadOptions): Promise<Stored<T> | undefined> {
     this.#requireOpen()
+    acceptRead(options)
     const hot = options === undefined ? this.#atOnce(() => this.#reader.hot(id)) : undefined
     return (hot ?? (await this.#reading(() => this.#reader.read(id, options))).doc) as Stored<T> | undefined
   }
 
   async read<T extends object = Document>(id: string, options?: ReadOptions): Promise<Read<T>> {
     this.#requireOpen()
+    acceptRead(options)
     const { rev, signal, freshness = 'index' } = options ?? {}
     const mayBeHot = rev === undefined && signal === undefined && freshness === 'index'
     const hot = mayBeHot ? this.#atOnce(() => this.#reader.hotRead(id)) : undefined
@@ -163,7 +167,8 @@ export class EmbeddedDatabase implements Database {
     options?: ReadOptions,
   ): Promise<(Stored<T> | undefined)[]> {
     this.#requireOpen()
-    const wanted = [...ids]
+    const wanted = acceptMany(ids, 'ids')
+    acceptRead(options)
     return (await this.#reading(() => this.#reader.getMany(wanted, options))) as (Stored<T> | undefined)[]
   }
 
@@ -216,12 +221,12 @@ export class EmbeddedDatabase implements Database {
 
   async pin(ids: Iterable<string>): Promise<void> {
     this.#requireWritable()
-    await this.#context.pins.add(Array.from(ids, acceptId))
+    await this.#context.pins.add(acceptMany(ids, 'ids').map(acceptId))
   }
 
   async unpin(ids: Iterable<string>): Promise<void> {
     this.#requireWritable()
-    await this.#context.pins.delete(Array.from(ids, acceptId))
+    await this.#context.pins.delete(acceptMany(ids, 'ids').map(acceptId))
   }
 
   async seal(options: { readonly signal?: AbortSignal } = {}): Promise<void> {

@@ -2,6 +2,7 @@ import type { Leaf } from '../document/tree.js'
 import { acceptId } from '../document/validate.js'
 import { HoldsAllError, MynahError, UnconfirmedError } from '../errors.js'
 import { spanFrom } from '../log/span.js'
+import { acceptMany } from './arguments.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import type { IndexKeeper } from './index-keeper.js'
@@ -43,7 +44,7 @@ export class Evictor {
 
   /** How many bodies were dropped. @throws DocumentInvalidError, HoldsAllError, UnconfirmedError, StorageError */
   async evict(ids: Iterable<string>): Promise<number> {
-    const wanted = [...new Set(Array.from(ids, acceptId))]
+    const wanted = [...new Set(acceptMany(ids, 'ids').map(acceptId))]
     if (holdsAll(this.#context)) throw new HoldsAllError()
     let evicted = 0
     for (let start = 0; start < wanted.length; start += EVICT_BATCH) {

@@ -3,7 +3,7 @@ import type { Env } from '../env/env.js'
 import { nodeEnv } from '../env/node-env.js'
 import { IndexCorruptError, ManifestCorruptError, NotFoundError } from '../errors.js'
 import type { DocumentIndex } from '../index/document-index.js'
-import { type DerivedStore, findFileLevels } from '../index/level.js'
+import { findFileLevels } from '../index/level.js'
 import { type Log, openLog } from '../log/log.js'
 import { Manifest } from '../log/manifest.js'
 import { memoryStorage } from '../storage/memory-storage.js'
@@ -16,49 +16,19 @@ import { EmbeddedDatabase } from './embedded-database.js'
 import type { Harmed } from './harmed.js'
 import type { Housekeeping } from './housekeeping.js'
 import { type IndexHome, type IndexProgress, indexHome, renewed, replay, unseenUpTo } from './index-home.js'
+import { acceptOptions, type OpenOptions, openDefaults } from './open-options.js'
 import { Pins } from './pins.js'
-
-export interface OpenOptions {
-  /** Remembered. Default: as remembered, else 'peer'. */
-  readonly mode?: 'peer' | 'mirror'
-  /** Default true. */
-  readonly createIfMissing?: boolean
-  /** Default false. */
-  readonly readOnly?: boolean
-  /** 'sync' (the default): a resolved write survives power loss. 'relaxed': it survives the end of the process. */
-  readonly durability?: 'sync' | 'relaxed'
-  /** Decoded shards and index entries kept in RAM, bytes. Default 32 MiB. */
-  readonly cacheBytes?: number
-  /** Raw bytes sealed into one shard. Default 64 KiB. */
-  readonly shardBytes?: number
-  /**
-   * On a peer: about how many bytes of bodies, before compression, are held; what was used longest ago is evicted first, in
-   * the background, as far as a mirror has it. Default: any.
-   */
-  readonly heldBytes?: number
-  /** The port under the log. Default: files in the folder `location`; RAM for ':memory:'. */
-  readonly storage?: Storage
-  /** Opens the store of derived data. Default: `level`. */
-  readonly level?: (location: string) => DerivedStore
-  /** Clock, randomness and timers. */
-  readonly env?: Env
-  /** Told how far the index follows the log, while opening has to build it anew or to catch up. */
-  readonly onProgress?: (progress: { readonly phase: 'index' } & IndexProgress) => void
-}
-
-const CACHE_BYTES = 32 * 1024 * 1024
-const SHARD_BYTES = 64 * 1024
 
 /**
  * Opens a database in the folder `location`, or creates it; ':memory:' keeps everything in RAM and behaves the same.
  *
  * @throws LockedError, NotFoundError, ManifestCorruptError, FormatUnknownError, StorageError
+ * @throws TypeError, RangeError for options that are none
  */
 export async function open(location: string, options: OpenOptions = {}): Promise<Database> {
   if (typeof location !== 'string' || location === '')
     throw new TypeError('location must be a folder or ":memory:"')
-  if (options.heldBytes !== undefined && !(Number.isSafeInteger(options.heldBytes) && options.heldBytes >= 0))
-    throw new RangeError('heldBytes must be an integer from 0 on')
+  acceptOptions(options)
   const storage = options.storage ?? (location === ':memory:' ? memoryStorage() : nodeStorage(location))
   const mayCreate = options.createIfMissing !== false && options.readOnly !== true
   const orphan = await orphanIndex(location, options)
@@ -83,7 +53,7 @@ async function openLocked(
 ): Promise<Database> {
   const env = options.env ?? nodeEnv
   const manifest = await manifestOf(location, storage, env, mayCreate, options)
-  const cacheBytes = options.cacheBytes ?? CACHE_BYTES
+  const cacheBytes = options.cacheBytes ?? openDefaults.cacheBytes
   const harmed: Harmed[] = []
   const pins = await Pins.load(storage, manifest)
   let log: Log | undefined
@@ -107,7 +77,7 @@ async function openLocked(
       manifest,
       watermark: index.root.seq,
       readOnly,
-      shardBytes: options.shardBytes ?? SHARD_BYTES,
+      shardBytes: options.shardBytes ?? openDefaults.shardBytes,
       cacheBytes: cacheBytes - Math.ceil(cacheBytes / 4),
     })
     const following = { manifest, home, readOnly, onProgress: options.onProgress }

@@ -36,8 +36,8 @@ export class Reader {
 
   /** The document at once when RAM has it and it is current; undefined says nothing. */
   hot(id: string): Stored | undefined {
+    if (typeof id !== 'string' || !this.#covers(id)) return undefined
     this.#context.budget?.used(id)
-    if (!this.#covers(id)) return undefined
     const leaf = this.#context.index.getNow(id)?.leaves[0]
     if (leaf === undefined || leaf.deleted || leaf.bodySeq === 0) return undefined
     try {

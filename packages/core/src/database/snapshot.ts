@@ -1,6 +1,7 @@
 import { readable } from '../changes/ancestry.js'
 import { acceptId } from '../document/validate.js'
 import { ClosedError, UnreachableError } from '../errors.js'
+import { acceptMany } from './arguments.js'
 import { assemble } from './assemble.js'
 import type { Context } from './context.js'
 import type { Document, Snapshot, Stored, Version } from './documents.js'
@@ -38,7 +39,7 @@ export class PastSnapshot implements Snapshot {
     ids: Iterable<string>,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<(Stored<T> | undefined)[]> {
-    const wanted = [...ids]
+    const wanted = acceptMany(ids, 'ids')
     for (const id of wanted) acceptId(id)
     return (await this.#getMany(wanted, options)) as (Stored<T> | undefined)[]
   }

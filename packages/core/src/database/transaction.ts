@@ -7,6 +7,7 @@ import type { Entry } from '../index/entry.js'
 import { limits } from '../limits.js'
 import type { LogRecord } from '../log/record.js'
 import { Serial } from '../log/serial.js'
+import { acceptMany } from './arguments.js'
 import { assemble, plain } from './assemble.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
@@ -114,7 +115,7 @@ class Attempt implements Transaction {
   }
 
   getMany<T extends object = Document>(ids: Iterable<string>): Promise<(Stored<T> | undefined)[]> {
-    const wanted = [...ids]
+    const wanted = acceptMany(ids, 'ids')
     return this.#call(async () => {
       await this.#load(wanted.map(acceptId))
       const docs: (Stored | undefined)[] = []

@@ -3,6 +3,7 @@ import { deepFreeze } from '../document/freeze.js'
 import { uuidSource } from '../document/uuid.js'
 import { acceptDocument, acceptTarget, acceptUnder } from '../document/validate.js'
 import { ConflictError, MynahError, UnreachableError } from '../errors.js'
+import { acceptMany } from './arguments.js'
 import { assemble } from './assemble.js'
 import { type CommitQueue, GROUP_BYTES, GROUP_IDS } from './commit-queue.js'
 import type { Context } from './context.js'
@@ -56,7 +57,7 @@ export class Writer {
 
   async putMany<T extends object>(docs: Iterable<T>, options: PutOptions): Promise<Outcome<T>[]> {
     options.signal?.throwIfAborted()
-    const intents = Array.from(docs, (doc) => refusable(() => this.#intent(doc, options)))
+    const intents = acceptMany(docs, 'docs').map((doc) => refusable(() => this.#intent(doc, options)))
     const accepted = intents.filter((intent): intent is PutIntent => !(intent instanceof MynahError))
     const groups = inGroups(accepted).map((group) => this.#putGroup(group, options.signal))
     const revs = (await Promise.all(groups)).flat().values()
