@@ -222,6 +222,11 @@ const faults: readonly (readonly [what: string, fault: Fault, rule: string])[] =
     'pages of such a feed have one end',
   ],
   [
+    'does not say that a page tells of more than it covers',
+    inAnswers('GET', 'records', ({ headers }) => void delete headers[names.newest]),
+    'a page that tells of changes past',
+  ],
+  [
     'gives each page of a part of the ids an end of its own',
     pulls((query) => query.delete('until')),
     'what changes while such a feed is read',

@@ -76,7 +76,12 @@ async function answer(
 /** Of what a fault made of an answer: it lies, and says so in good order. */
 function answerChecksum(asked: string, { headers, body }: Answered): string {
   const { [names.position]: position = '', [names.more]: more = '', [names.after]: after } = headers
-  const text = [asked, position, more, ...(after === undefined ? [] : [after]), ''].join('\n')
+  const { [names.newest]: newest } = headers
+  const optional = [
+    ...(after === undefined ? [] : [after]),
+    ...(newest === undefined ? [] : [`newest ${newest}`]),
+  ]
+  const text = [asked, position, more, ...optional, ''].join('\n')
   return crc32(Buffer.concat([Buffer.from(text), body]))
     .toString(16)
     .padStart(8, '0')
@@ -89,7 +94,8 @@ async function forward(behind: string, { method, path, query, headers, body }: P
   const sent = body.length === 0 && method !== 'POST' ? {} : { body }
   const response = await fetch(url, { method, headers: others, redirect: 'manual', ...sent })
   const kept: Record<string, string> = {}
-  for (const name of ['content-type', 'cache-control', names.position, names.more, names.after, 'allow']) {
+  const { position, more, after, newest } = names
+  for (const name of ['content-type', 'cache-control', position, more, after, newest, 'allow']) {
     const value = response.headers.get(name)
     if (value !== null) kept[name] = value
   }

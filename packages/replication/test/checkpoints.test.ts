@@ -158,6 +158,42 @@ describe('checkpoints', () => {
     expect(await mirror.database.get('doc')).toEqual(doc)
   })
 
+  test('a mirror put back between a page and the word about it gets what the page gave past its position', async () => {
+    const folder = await rig.folder()
+    const first = await rig.database('mirror', folder)
+    await first.putMany([{ id: 'a' }, { id: 'z', v: 1 }])
+    await first.close()
+    const restored = await rig.database('mirror', await rig.copy(folder))
+    const mirror = await MemoryMirror.with(await rig.database('mirror', folder))
+    let greetings = 0
+    mirror.delay = async (asked) => {
+      if (asked === 'GET ') greetings += 1
+    }
+    // The page with z, told as it is past what the page covers, is the last that this mirror tells.
+    const { replica } = mirror
+    mirror.plant = {
+      feed: async (asked) => {
+        const options = { ...asked, bytes: 1 }
+        if (options.resume === undefined) return await replica.feed(options)
+        await until(() => greetings === 2)
+        await mirror.database.update('z', (doc) => ({ ...doc, v: 2 }))
+        const page = await replica.feed(options)
+        mirror.plant = {}
+        mirror.swap(restored)
+        return page
+      },
+    }
+    const env = new ManualEnv()
+    const db = await rig.database()
+    const scope = { prefixes: ['a', 'z'] }
+    const replication = await rig.replicate(db, mirror, { env, live: false, hold: 'all', scope })
+    await recover(env, replication, () => greetings > 2 && isQuiet(replication))
+    await env.advance(60_000)
+    await recover(env, replication, () => isQuiet(replication))
+    expect(await db.get('z')).toMatchObject({ v: 2 })
+    expect(await restored.get('z')).toMatchObject({ v: 2 })
+  })
+
   test('a peer restored from an old copy gets its own writes back', async () => {
     const folder = await rig.folder()
     const first = await rig.database('peer', folder)

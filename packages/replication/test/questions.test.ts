@@ -175,6 +175,9 @@ test('golden checksums', () => {
   expect(asked).toBe('b2708c5c')
   const meant = { [headers.position]: '000102030405060708090a0b0c0d0e0f.9', [headers.more]: '0' }
   expect(answerChecksum(asked, meant, new Uint8Array([1, 2]))).toBe('bb660967')
+  const newest = '000102030405060708090a0b0c0d0e0f.12'
+  const past = { ...meant, [headers.after]: 'z%C3%BC', [headers.newest]: newest }
+  expect(answerChecksum(asked, past, new Uint8Array([1, 2]))).toBe('3fb1579c')
   const posted = { ...sensors, method: 'POST', subpath: '/records/missing', query: {} } as const
   expect(requestChecksum(posted, new Uint8Array([0x90]))).toBe('df510730')
 })

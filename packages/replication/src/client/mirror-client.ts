@@ -35,7 +35,7 @@ import { lastingStream } from './lasting-stream.js'
 import { livePositions } from './live-positions.js'
 import { type Call, MirrorCalls, type MirrorCallsOptions, priorities } from './mirror-calls.js'
 import type { MirrorPace } from './pace.js'
-import { type PulledPage, type PullQuery, pullParameters } from './pull-query.js'
+import { newestOf, type PulledPage, type PullQuery, pullParameters } from './pull-query.js'
 
 /** About what travels for a leaf, and for its body, before it is known. */
 const LEAF_BYTES = 64
@@ -138,8 +138,10 @@ export class MirrorClient {
     const answer = await pace.down.learn(this.#calls.call(call))
     const page = this.#page(answer)
     const after = this.#after(answer, asked.walk)
+    const newest = newestOf(answer.headers, page.position)
+    if (newest === undefined) throw this.#calls.garbled(answer, 'a newest place that is none')
     const records = await this.#records(answer)
-    return { records, ...page, ...(after === undefined ? {} : { after }) }
+    return { records, ...page, newest, ...(after === undefined ? {} : { after }) }
   }
 
   /**

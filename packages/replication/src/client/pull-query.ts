@@ -1,5 +1,6 @@
 import type { Checkpoint, LogRecord, Position } from '@mynah/core/replica'
-import { positionText } from '../protocol/position.js'
+import { headers as names } from '../protocol/names.js'
+import { parsePosition, positionText } from '../protocol/position.js'
 
 export interface PullQuery {
   /** Exclusive; from the start without. */
@@ -17,6 +18,8 @@ export interface PulledPage {
   readonly records: readonly LogRecord[]
   readonly position: Position
   readonly more: boolean
+  /** Nothing of the page was told of a later place: it may tell of changes past what it covers. */
+  readonly newest: Position
   /** Of a feed of a part of the ids that goes on: the last id so far. */
   readonly after?: string
 }
@@ -34,4 +37,12 @@ export function pullParameters(asked: PullQuery, pageBytes: number | undefined):
   }
   if (pageBytes !== undefined) query.set('bytes', String(pageBytes))
   return query
+}
+
+/** The place past which the page tells nothing; undefined where what the mirror says is none. */
+export function newestOf(headers: Readonly<Record<string, string>>, covered: Position): Position | undefined {
+  const text = headers[names.newest]
+  if (text === undefined) return covered
+  const newest = parsePosition(text)
+  return newest !== undefined && newest.seq >= covered.seq ? newest : undefined
 }

@@ -20,6 +20,8 @@ export interface PageTold {
   readonly records: readonly LogRecord[]
   readonly position: string
   readonly more: boolean
+  /** Where it is past the position. */
+  readonly newest?: string
   /** Of a page of a part of the ids that is not the last one. */
   readonly after?: string
 }
@@ -77,7 +79,9 @@ export function digits(text: Uint8Array, body: Uint8Array = new Uint8Array(0)): 
 export function checkAnswer({ headers, body }: RawAnswer, asked: string, what: string): void {
   const meant = ['mynah-position', 'mynah-more'].map((name) => headers.get(name) ?? '')
   const after = headers.get('mynah-after')
-  const lines = [asked, ...meant, ...(after === null ? [] : [after])]
+  const newest = headers.get('mynah-newest')
+  const optional = [...(after === null ? [] : [after]), ...(newest === null ? [] : [`newest ${newest}`])]
+  const lines = [asked, ...meant, ...optional]
   const expected = digits(utf8(`${lines.join('\n')}\n`), body)
   same(headers.get('mynah-checksum'), expected, `${what}: the answer's mynah-checksum`)
   holds(headers.get('cache-control')?.includes('no-store') === true, `${what}: an answer is not to be kept`)

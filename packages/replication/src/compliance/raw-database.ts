@@ -162,7 +162,13 @@ export class RawDatabase {
     const records = answer.status === 204 ? [] : await recordsOf(answer.body)
     holds(answer.status === 204 || records.length > 0, 'a page without records is 204')
     const after = answer.headers.get('mynah-after')
-    const page = { records, position: positionOf(answer), more: more === '1' }
+    const newest = answer.headers.get('mynah-newest')
+    const page = {
+      records,
+      position: positionOf(answer),
+      more: more === '1',
+      ...(newest !== null && { newest: textOf(newest, 'mynah-newest') }),
+    }
     return after === null ? page : { ...page, after: decodeURIComponent(after) }
   }
 

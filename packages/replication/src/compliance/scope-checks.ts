@@ -63,6 +63,15 @@ export const scopeChecks: MirrorChecks = {
       holds(next.includes(passed), 'the change behind is not told in the next feed')
       same(rest.at(-1)!.position === start, rest.at(-1)!.more, 'the end says whether there is more since')
     },
+  'a page that tells of changes past what it covers names the newest place': async (db) => {
+    const ids = await fill(db)
+    const first = await db.pull(...PART, ['bytes', '1'])
+    const { position } = await db.push([revision(ids.at(-1)!, 99, { digest: 'zz' })])
+    const last = await db.pull(...PART, ['until', first.position], ['after', ids.at(-2)!])
+    same([last.position, last.newest], [first.position, position], 'what is covered, and the newest')
+    const next = await db.pull(...PART, ['since', last.position])
+    same([next.position, next.newest ?? position], [position, position], 'the newest, where it is covered')
+  },
   'such a feed goes on from a place that holds, after an id, and else not': async (db) => {
     await fill(db)
     const position = await db.position()

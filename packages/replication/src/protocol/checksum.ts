@@ -26,20 +26,21 @@ export function requestChecksum({ method, database, subpath, query }: Question, 
 
 /**
  * What `mynah-checksum` says on an answer: as on a request, of what it says on the request that is answered, and of the
- * headers that mean something (`mynah-position`, `mynah-more`; '' where they are absent; `mynah-after` where it is not),
- * a newline after each, and of the body.
+ * headers that mean something (`mynah-position`, `mynah-more`; '' where they are absent; `mynah-after` where it is not,
+ * and behind `newest ` what `mynah-newest` says), a newline after each, and of the body.
  */
 export function answerChecksum(
   asked: string,
   meant: Readonly<Record<string, string>>,
   body: Uint8Array,
 ): string {
-  const after = meant[headers.after]
+  const { [headers.after]: after, [headers.newest]: newest } = meant
   const lines = [
     asked,
     meant[headers.position] ?? '',
     meant[headers.more] ?? '',
     ...(after === undefined ? [] : [after]),
+    ...(newest === undefined ? [] : [`newest ${newest}`]),
   ]
   return checksum(lines.map((line) => `${line}\n`).join(''), body)
 }

@@ -64,6 +64,11 @@ export const headers = {
   more: 'mynah-more',
   /** On a page of records that ended within a part of the ids: its last id, as in an address (`encodeURIComponent`). */
   after: 'mynah-after',
+  /**
+   * On a page of records, where it is past what the page covers: the newest place, as position text, taken after all that
+   * the page tells was found.
+   */
+  newest: 'mynah-newest',
   /** On each request, as `requestChecksum` gives it, and each answer that is no error, as `answerChecksum` does. */
   checksum: 'mynah-checksum',
 } as const

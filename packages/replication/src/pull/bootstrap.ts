@@ -4,11 +4,14 @@ import type { MirrorClient } from '../client/mirror-client.js'
 import { MirrorAnswerError } from '../errors.js'
 import type { Progress } from '../mirror/progress.js'
 import { wireLimits } from '../protocol/names.js'
+import type { Sender } from '../push/sender.js'
 
 export interface BootstrapOptions {
   readonly replica: Replica
   readonly client: MirrorClient
   readonly progress: Progress
+  /** As for a pull. */
+  readonly sender: Pick<Sender, 'seen' | 'see'>
   /** Whether they are pulled too, rather than stubs. */
   readonly bodies: boolean
   /** After each commit of what was taken: up to where, what it came to, and the ids of documents that changed. */
@@ -92,14 +95,16 @@ export class Bootstrap {
 
   /** Documents with a revision that could not be attached: all their leaves, with whole paths. */
   async #fetchWhole(ids: readonly string[], position: Position, signal: AbortSignal): Promise<void> {
-    const { replica, client, progress, onPulled, onRefused } = this.#options
+    const { replica, client, sender, progress, onPulled, onRefused } = this.#options
     let wanted = ids
     while (wanted.length > 0) {
       const asked = wanted.slice(0, wireLimits.fetchLeaves)
-      const { told } = await client.documents(asked, true, signal)
+      const { seen } = sender
+      const { told, position: newest } = await client.documents(asked, true, signal)
       const known = new Set(asked)
       const records = told.filter(({ id }) => known.has(id))
       const report = await replica.merge(records, { whole: true, from: 'mirror' })
+      await sender.see(newest, signal, seen)
       progress.pulled(report)
       for (const outcome of report.outcomes) if (outcome.result === 'refused') onRefused(outcome.error)
       onPulled(position, report, idsOf(records.filter((_, at) => report.outcomes[at]?.result === 'new')))

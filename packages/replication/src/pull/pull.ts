@@ -5,6 +5,7 @@ import type { PulledPage, PullQuery } from '../client/pull-query.js'
 import { MirrorAnswerError } from '../errors.js'
 import type { Progress } from '../mirror/progress.js'
 import type { Track } from '../mirror/track.js'
+import type { Sender } from '../push/sender.js'
 import { Bootstrap } from './bootstrap.js'
 
 /** Before all that a history has. */
@@ -14,6 +15,8 @@ export interface PullOptions {
   readonly replica: Replica
   readonly client: MirrorClient
   readonly progress: Progress
+  /** Is told the mirror's newest place with each page, before what was taken counts as known there. */
+  readonly sender: Pick<Sender, 'seen' | 'see'>
   /** Whether they are pulled too, rather than stubs. */
   readonly bodies: boolean
   /** After each merge of a page: what it covers up to, what its merge came to, and the ids of documents that changed. */
@@ -83,7 +86,7 @@ export class Pull {
   }
 
   async #page(track: Track, signal: AbortSignal): Promise<PulledPage> {
-    const { client, progress, bodies, onRefused } = this.#options
+    const { progress, bodies, onRefused } = this.#options
     const from = track.current
     const query: PullQuery = {
       bodies,
@@ -91,14 +94,14 @@ export class Pull {
       ...(from?.walk === undefined ? {} : { walk: from.walk }),
       ...track.part,
     }
-    let page = await client.pull(query, signal)
-    let report = await this.#merge(page, false)
+    let { page, report } = await this.#take(query, signal)
     const reports = [report]
     if (report?.outcomes.some(({ result }) => result === 'detached') === true) {
       // Most of it is known by then: what the first merge took is told first.
       this.#tell(page, report)
-      page = await client.pull({ ...query, whole: true }, signal)
-      report = await this.#merge(page, true)
+      const again = await this.#take({ ...query, whole: true }, signal)
+      page = again.page
+      report = again.report
       reports.push(report)
     }
     this.#advance(track, from, page)
@@ -110,6 +113,22 @@ export class Pull {
     }
     this.#tell(page, report)
     return page
+  }
+
+  /**
+   * Takes a page. It may tell of changes past what it covers: a mirror that was put back since, to a place in between, lacks
+   * them, and is to be found out before anybody takes it to know what it gave.
+   */
+  async #take(
+    query: PullQuery,
+    signal: AbortSignal,
+  ): Promise<{ readonly page: PulledPage; readonly report: MergeReport | undefined }> {
+    const { client, sender } = this.#options
+    const { seen } = sender
+    const page = await client.pull(query, signal)
+    const report = await this.#merge(page, query.whole === true)
+    await sender.see(page.newest, signal, seen)
+    return { page, report }
   }
 
   /** What a page of a part of the ids covers counts only at its end. */

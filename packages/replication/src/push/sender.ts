@@ -59,6 +59,15 @@ function nameOf({ id, rev, bodyHash }: LeafRef): string {
   return JSON.stringify([id, rev, bodyHash === undefined ? '' : String(bodyHash)])
 }
 
+function isSameHistory(position: Position, other: Position): boolean {
+  return other.seq === 0 || position.incarnation === other.incarnation
+}
+
+/** Whether the position plainly comes after the other one in the same history. */
+function isBehind(position: Position, other: Position): boolean {
+  return isSameHistory(position, other) && position.seq >= other.seq
+}
+
 /** Sends records to a mirror, in requests as large as it takes, and follows its history as the answers name it. */
 export class Sender {
   readonly #options: SenderOptions
@@ -97,10 +106,21 @@ export class Sender {
     await this.#inFlight.catch(() => {})
   }
 
-  /** Takes a position that the mirror named. Rejects where its history is another than the one of before. */
-  async see(position: Position, signal: AbortSignal): Promise<void> {
-    if (!this.#follows(position)) await this.verified(signal)
-    this.#seen = position
+  /** The newest that the mirror named. */
+  get seen(): Position {
+    return this.#seen
+  }
+
+  /**
+   * Takes a position that the mirror named, before anything is concluded from what it told with it. Rejects where its
+   * history is another than the one of before.
+   * @param before what was seen when the mirror was asked; default: now
+   */
+  async see(position: Position, signal: AbortSignal, before = this.#seen): Promise<void> {
+    // Another answer may have come meanwhile, of a mirror that had been put back.
+    const isPlain = isBehind(position, before) && isSameHistory(position, this.#seen)
+    if (!isPlain) await this.verified(signal, position)
+    if (position.seq > this.#seen.seq) this.#seen = position
   }
 
   /** Those of the records that the mirror says it lacks. */
@@ -228,19 +248,14 @@ export class Sender {
     return answer
   }
 
-  /** Whether the position plainly comes after the last one in the same history. */
-  #follows({ incarnation, seq }: Position): boolean {
-    return this.#seen.seq === 0 || (incarnation === this.#seen.incarnation && seq >= this.#seen.seq)
-  }
-
   /**
    * Asks the mirror whether its history is still the same, as it may have been restored from an old copy under this
-   * session.
+   * session. @param told a position that it named with an answer, and which is not `seen` yet
    */
-  async verified(signal: AbortSignal): Promise<DatabaseInfo> {
+  async verified(signal: AbortSignal, told?: Position): Promise<DatabaseInfo> {
     const { client, progress } = this.#options
     const pulled = progress.pull.current?.source
-    const asked = [this.#seen, ...(pulled === undefined ? [] : [pulled])]
+    const asked = [this.#seen, pulled, told].filter((position) => position !== undefined)
     const info = await client.info(asked, signal)
     if (info.id !== progress.databaseId || info.holds?.includes(false) === true) {
       throw this.#unfit('its history is not the one of before')

@@ -28,11 +28,13 @@ export function answerPull({ query }: RequestParts): Answer {
       if (position !== undefined && !replica.holds(position))
         throw new CursorLostError(positionText(position))
     const page = await replica.feed(options)
+    const [covered, newest] = [page.position, replica.position()].map(positionText)
     const shard = page.records.length === 0 ? undefined : await encodeRecords(page.records, env)
     return shardAnswer(shard, {
-      [headers.position]: positionText(page.position),
+      [headers.position]: covered!,
       [headers.more]: page.more ? '1' : '0',
       ...(page.after === undefined ? {} : { [headers.after]: encodeURIComponent(page.after) }),
+      ...(newest === covered ? {} : { [headers.newest]: newest! }),
     })
   }
 }

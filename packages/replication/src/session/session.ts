@@ -130,7 +130,7 @@ export class Session {
     const stop = replica.onCommit(() => void this.#pushes.ask())
     const { position: there } = info
     const reconciled = reconcile({ ...exchanged, sender: push.sender, there }, signal)
-    const pull = this.#pullOf(progress)
+    const pull = this.#pullOf(progress, push)
     // A mirror of which nothing can be learnt may still take what is written here.
     const over = reconciled.then((met) => pull.meet(met)).catch(() => {})
     const offer = new Offer({ ...this.#options, info, push })
@@ -269,13 +269,14 @@ export class Session {
     })
   }
 
-  #pullOf(progress: Progress): Pull {
+  #pullOf(progress: Progress, { sender }: Push): Pull {
     const { replica, env, client, observer, mirror, scope } = this.#options
     const { bodies } = scope
     return new Pull({
       replica,
       client,
       progress,
+      sender,
       bodies,
       onPulled: (position, report, changed) => {
         if (changed.length > 0) mirror.backoff.succeed()
