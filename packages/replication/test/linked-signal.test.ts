@@ -21,3 +21,19 @@ test('let go, it leaves nothing behind, and follows no more', () => {
   for (const one of followed) one.abort()
   expect(signal.aborted).toBe(false)
 })
+
+test('however many calls follow a signal, it has one listener, and none when all are let go', () => {
+  const outer = new AbortController()
+  const links = Array.from({ length: 50 }, () => linkedSignal(outer.signal))
+  expect(getEventListeners(outer.signal, 'abort')).toHaveLength(1)
+  for (const { release } of links.slice(1)) release()
+  links[1]!.release()
+  expect(getEventListeners(outer.signal, 'abort')).toHaveLength(1)
+  links[0]!.release()
+  expect(getEventListeners(outer.signal, 'abort')).toHaveLength(0)
+  const [one, other] = [linkedSignal(outer.signal), linkedSignal(outer.signal)]
+  other.release()
+  const reason = new Error('over')
+  outer.abort(reason)
+  expect([one.signal.reason, other.signal.aborted]).toEqual([reason, false])
+})

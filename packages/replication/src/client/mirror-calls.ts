@@ -118,7 +118,7 @@ export class MirrorCalls {
 
   /** The answer, when what travels for it may, and is counted. */
   async #allowed(
-    { allowBytes: allowed, signal, priority = priorities.background }: Call,
+    { allowBytes: allowed, signal, priority = priorities.background, onBytes: told }: Call,
     request: TransportRequest,
   ): Promise<TransportAnswer> {
     const { traffic } = this.#options
@@ -127,6 +127,7 @@ export class MirrorCalls {
     let came = 0
     const onBytes = (bytes: number) => {
       came += bytes
+      told?.(bytes)
     }
     try {
       const answer = await this.#queue.add(() => this.#ask({ ...request, onBytes }), { priority })

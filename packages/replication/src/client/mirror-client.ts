@@ -41,7 +41,7 @@ import { newestOf, type PulledPage, type PullQuery, pullParameters } from './pul
 const LEAF_BYTES = 64
 const BODY_BYTES = 512
 
-type CallRest = Pick<Call, 'signal' | 'answerType' | 'allowBytes' | 'priority'>
+type CallRest = Pick<Call, 'signal' | 'answerType' | 'allowBytes' | 'priority' | 'onBytes'>
 
 /** What a mirror tells of itself. */
 export interface Told<T> {
@@ -194,12 +194,14 @@ export class MirrorClient {
     items: readonly FetchItem[],
     work: 'read' | 'background',
     signal: AbortSignal,
+    onBytes?: (bytes: number) => void,
   ): Promise<readonly LogRecord[]> {
     const answer = await this.#some(`${subpaths.fetch}?whole=1`, encodeFetch(items), {
       signal,
       answerType: mediaTypes.shard,
       priority: priorities[work],
       ...(work === 'background' && { allowBytes: items.length * BODY_BYTES }),
+      ...(onBytes && { onBytes }),
     })
     return this.#records(answer)
   }

@@ -6,6 +6,16 @@ import type { Scheduler } from '../scheduler/scheduler.js'
 import { inScope, type Scope } from '../scope/scope.js'
 import { MirrorBodies } from './body-source.js'
 
+/** No mirror is late before. */
+const LATE_MS_MIN = 1_000
+const LATE_MS_MAX = 10_000
+/** Nor before it has had so many times the time that a greeting takes. */
+const LATE_GREETINGS = 4
+
+function lateMs(latencyMs: number): number {
+  return Math.min(LATE_MS_MAX, Math.max(LATE_MS_MIN, LATE_GREETINGS * latencyMs))
+}
+
 /** Where reads get what is not held here: the mirrors that the scheduler has. */
 export function readSource(
   replica: Replica,
@@ -19,10 +29,13 @@ export function readSource(
   const { env, scheduler, scope, client } = options
   return new MirrorBodies({
     env,
-    reach: (signal) => scheduler.sessionForRead(signal),
+    reach: (signal) => scheduler.reads.session(signal),
     mirrors: () => scheduler.mirrors.map(client),
+    spare: () => scheduler.reads.spare.map(client),
+    added: () => scheduler.reads.added,
+    lateMs: () => lateMs(scheduler.session?.mirror.latencyMs ?? 0),
     databaseId: replica.id,
-    onGivenUp: () => scheduler.gaveUp(),
+    onGivenUp: () => scheduler.reads.gaveUp(),
     covers: (id) =>
       inScope(scope(), id) && scheduler.mirrors.some(({ progress }) => progress?.covers(id) === true),
     asOf: (id) => upToDateAt(scheduler.mirrors, id),

@@ -4,13 +4,12 @@ import type { Mirror } from '../mirror/mirror.js'
 import type { Session } from '../session/session.js'
 import { deferred, unlessAborted } from '../timing/deferred.js'
 import { napping } from '../timing/sleep.js'
-import { type Attempt, Attempts } from './attempts.js'
+import { Attempts } from './attempts.js'
 import { type Breadth, chosen } from './choice.js'
+import { ReadSessions } from './read-sessions.js'
 import { SessionWaiters } from './session-waiters.js'
 import { Tries } from './tries.js'
 
-/** A read does not make a mirror be tried again sooner than this after its last failure. */
-const READ_RETRY_MS = 1_000
 /** When it is looked again whether two addresses still lead to one database. */
 const SAME_RETRY_MS = 300_000
 
@@ -49,8 +48,22 @@ export class Scheduler {
   #paused = false
   #rounds = 0
 
+  /** What reads ask. */
+  readonly reads: ReadSessions
+
   constructor(options: SchedulerOptions) {
     this.#options = options
+    this.reads = new ReadSessions({
+      env: options.env,
+      mirrors: this.#mirrors,
+      attempts: this.#attempts,
+      waiters: this.#waiters,
+      wanted: () => this.#wanted && !this.#closed.signal.aborted,
+      next: (tried, signal) => {
+        this.#bell.resolve()
+        return this.#next(tried, { read: true, signal })
+      },
+    })
   }
 
   get mirrors(): readonly Mirror[] {
@@ -78,6 +91,7 @@ export class Scheduler {
   add(mirror: Mirror): void {
     this.#mirrors.push(mirror)
     this.#bell.resolve()
+    this.reads.add()
   }
 
   remove(mirror: Mirror): void {
@@ -154,37 +168,6 @@ export class Scheduler {
     const attempt = this.#attempts.all.find(({ session }) => session.mirror === over)
     if (attempt !== undefined && !attempt.session.busy)
       this.#attempts.renew(attempt, 'another mirror is better')
-  }
-
-  /** A session for a read: the best there is, or the next, unless all mirrors have failed just now. */
-  async sessionForRead(signal: AbortSignal | undefined): Promise<Session> {
-    if (!this.#wanted) throw new MirrorUnreachableError('', 'the replication is paused')
-    await this.#attempts.undying(signal)
-    const [best] = this.#attempts.useful
-    if (best !== undefined) return best
-    const now = this.#options.env.monotonicMs()
-    for (const mirror of this.#mirrors) {
-      if (mirror.failedAtMs === undefined || now - mirror.failedAtMs >= READ_RETRY_MS) mirror.retryAtMs = 0
-    }
-    const attempts = this.#attempts.all
-    if (attempts.length > 0 && attempts.every(({ slow }) => slow)) throw unanswered(attempts[0]!)
-    const tried = this.#mirrors.filter((mirror) => mirror.retryAtMs <= now || this.#attempts.uses(mirror))
-    if (tried.length === 0) {
-      throw new MirrorUnreachableError('', 'all mirrors failed', { cause: this.#mirrors[0]?.error })
-    }
-    this.#bell.resolve()
-    return this.#next(tried, { read: true, signal })
-  }
-
-  /** A read has run out of its time: while the same attempts go on, no other waits for them. */
-  gaveUp(): void {
-    const attempts = this.#attempts.all
-    const now = this.#options.env.monotonicMs()
-    if (attempts.some(({ connected }) => connected)) return
-    for (const attempt of attempts) if (now - attempt.begunAtMs >= READ_RETRY_MS) attempt.slow = true
-    const [first] = attempts
-    if (first !== undefined && attempts.every(({ slow }) => slow))
-      this.#waiters.giveUpReads(unanswered(first))
   }
 
   /** Runs with a session, also while paused; with another mirror when one fails, until all have. */
@@ -286,8 +269,4 @@ export class Scheduler {
       onStatus()
     }
   }
-}
-
-function unanswered({ session }: Attempt): Error {
-  return new MirrorUnreachableError(session.mirror.address, 'it has not answered yet')
 }
