@@ -27,7 +27,7 @@ import { liveRoutes } from './routes/live.js'
 import { maintenanceRoutes } from './routes/maintenance.js'
 import { countRequests } from './routes/metrics.js'
 import { answeredRoutes } from './routes/protocol.js'
-import type { RouteOptions } from './routes/scope.js'
+import { type RouteOptions, takeNothing } from './routes/scope.js'
 import { type GivenToken, TokenBook } from './tokens/token-book.js'
 import { TokenStore } from './tokens/token-store.js'
 
@@ -125,6 +125,7 @@ export async function serveMirror(
   fastify.addHook('onReady', () => databases.sweep())
 
   fastify.removeAllContentTypeParsers()
+  takeNothing(fastify)
   fastify.setErrorHandler(answerFailure)
   fastify.addHook('onSend', compressAnswer)
   stopGracefully(fastify, databases, shared)

@@ -1,9 +1,10 @@
-import type { Server as HttpServer } from 'node:http'
+import { type Server as HttpServer, maxHeaderSize } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import { type FastifyCorsOptions, fastifyCors } from '@fastify/cors'
 import { type Env, nodeEnv } from '@mynah/core'
 import { encodeError, headers, mediaTypes, wireLimits } from '@mynah/replication/protocol'
+import { RequestRefusedError } from '@mynah/replication/serve'
 import fastify, {
   type FastifyBaseLogger,
   type FastifyHttpOptions,
@@ -89,6 +90,8 @@ export async function createServer(
 function listening(keeper: TlsKeeper | undefined): Pick<FastifyHttpOptions<HttpServer>, 'http'> {
   const bounds = {
     headersTimeout: serverLimits.headersTimeoutMs,
+    // Node's own refusal has no body.
+    requireHostHeader: false,
     connectionsCheckingInterval: serverLimits.connectionsCheckingIntervalMs,
   }
   if (keeper === undefined) return { http: bounds }
@@ -108,6 +111,8 @@ function corsOptions(origins: readonly string[]): FastifyCorsOptions {
 
 /** For answers that are data: a browser is to run, frame and guess nothing of them. A page sets its own. */
 const secureHeaders: onRequestHookHandler = (request, reply, done) => {
+  if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
+    throw new RequestRefusedError('MYNAH_REQUEST_INVALID', 'A request names its host')
   reply.header('x-content-type-options', 'nosniff')
   reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
   reply.header('referrer-policy', 'no-referrer')
@@ -143,10 +148,13 @@ function boundStop(server: FastifyInstance, env: Env): void {
   })
 }
 
+/** What Node tells of bytes that it cannot read. */
+type ClientError = NodeJS.ErrnoException & { readonly rawPacket?: unknown }
+
 /** Answers what is not even a request: there is no reply to send it through. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+function answerBrokenRequest(error: ClientError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
-  const [status, failure] = brokenRequest(error.code)
+  const [status, failure] = brokenRequest(error)
   const body = encodeError(failure)
   if (socket.writable) {
     socket.write(
@@ -156,11 +164,16 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
   socket.destroy()
 }
 
-function brokenRequest(code: string | undefined): [status: string, { code: string; message: string }] {
+function brokenRequest({
+  code,
+  rawPacket,
+}: ClientError): [status: string, { code: string; message: string }] {
   switch (code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return ['408 Request Timeout', { code: 'MYNAH_REQUEST_TIMEOUT', message: 'The request took too long' }]
     case 'HPE_HEADER_OVERFLOW':
+      if (rawPacket instanceof Buffer && isRequestLine(rawPacket))
+        return ['414 URI Too Long', { code: 'MYNAH_REQUEST_TOO_LARGE', message: 'The address is too long' }]
       return [
         '431 Request Header Fields Too Large',
         { code: 'MYNAH_HEADERS_TOO_LARGE', message: 'The headers are too long' },
@@ -168,4 +181,14 @@ function brokenRequest(code: string | undefined): [status: string, { code: strin
     default:
       return ['400 Bad Request', { code: 'MYNAH_REQUEST_INVALID', message: 'This is not HTTP' }]
   }
+}
+
+/** Whether bytes that are too many for a head are one line only, of a request: what comes in parts looks like headers. */
+function isRequestLine(packet: Buffer): boolean {
+  const head = packet.subarray(0, maxHeaderSize)
+  return (
+    head.length === maxHeaderSize &&
+    !head.includes(0x0a) &&
+    /^[A-Z-]+ $/.test(head.toString('latin1', 0, head.indexOf(0x20) + 1))
+  )
 }

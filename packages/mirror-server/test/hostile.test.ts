@@ -13,7 +13,7 @@ import {
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { failureOf, postRecords, push, shardOf, startMirror, startPeer } from './fixture.js'
-import { exchange } from './raw-http.js'
+import { exchange, RawConnection } from './raw-http.js'
 
 const post = (path: string, body: Uint8Array | string, type: string) =>
   fetch(path, { method: 'POST', headers: { 'content-type': type, [headers.database]: '0'.repeat(32) }, body })
@@ -229,7 +229,12 @@ describe('a request', () => {
     ['the folder above', 'PUT', '/v1/%2E%2E', 400, 'MYNAH_DATABASE_NAME_INVALID'],
     ['a name that is too long', 'PUT', `/v1/${text(129)}`, 400, 'MYNAH_DATABASE_NAME_INVALID'],
     ['one that no router takes', 'GET', `/v1/${text(2_000)}`, 414, 'MYNAH_REQUEST_TOO_LARGE'],
-    ['too long a head', 'GET', `/${text(20_000)}`, 431, 'MYNAH_HEADERS_TOO_LARGE'],
+    ['too long a path', 'GET', `/v1/a/docs/${text(20_000)}`, 414, 'MYNAH_REQUEST_TOO_LARGE'],
+    ['too long a head', 'GET', `/v1 HTTP/1.1\r\nx: ${text(20_000)}\r\ny:`, 431, 'MYNAH_HEADERS_TOO_LARGE'],
+    ['a method of another protocol', 'PROPFIND', '/v1/a', 405, 'MYNAH_METHOD_UNKNOWN'],
+    ['one with a body', 'QUERY', '/v1/a/docs', 405, 'MYNAH_METHOD_UNKNOWN'],
+    ['one of a key', 'MKCOL', '/kv/x', 405, 'MYNAH_METHOD_UNKNOWN'],
+    ['one of no route', 'LOCK', '/nowhere', 404, 'MYNAH_ROUTE_UNKNOWN'],
     ['no method', 'NONSENSE', '/v1', 400, 'MYNAH_REQUEST_INVALID'],
   ]
 
@@ -245,6 +250,15 @@ describe('a request', () => {
         ...(failure.code === 'MYNAH_DOCUMENT_INVALID' ? ['path', 'detail'] : []),
       ])
     }
+  })
+
+  test('that names no host is answered so too', async () => {
+    const { origin } = await startMirror()
+    const connection = new RawConnection(origin)
+    connection.send('GET /health HTTP/1.1\r\nconnection: close\r\n\r\n')
+    expect(await connection.ended()).toMatch(
+      /^HTTP\/1\.1 400 [\s\S]*\r\n\r\n\{"code":"MYNAH_REQUEST_INVALID","message":/,
+    )
   })
 
   test('that dawdles has a time by which it ends', async () => {

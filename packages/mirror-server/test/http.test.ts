@@ -146,6 +146,37 @@ describe('conditions', () => {
     const weak = { ...json, 'if-match': `W/"${refused.rev}"` }
     expect((await fetch(url, { method: 'PUT', headers: weak, body: '{"n":2}' })).status).toBe(200)
   })
+
+  test('may be lists of revs, and any rev', async () => {
+    const { origin } = await startMirror(['a'])
+    const url = `${origin}/v1/a/docs/x`
+    let n = 0
+    const send = async (method: string, headers: Record<string, string>) => {
+      n += 1
+      const body = method === 'PUT' ? { body: `{"n":${n}}` } : {}
+      const answer = await fetch(url, { method, headers: { ...json, ...headers }, ...body })
+      const { rev, code } = (await answer.json()) as { rev?: string; code?: string }
+      return { told: [answer.status, code], rev: `"${rev}"` }
+    }
+    const failed = [412, 'MYNAH_PRECONDITION_FAILED']
+    const stale = '"1-00000000000000000000000000000000"'
+    for (const method of ['PUT', 'DELETE']) {
+      expect((await send(method, { 'if-match': '*' })).told).toEqual(failed)
+      expect((await send(method, { 'if-match': stale })).told).toEqual([409, 'MYNAH_CONFLICT'])
+    }
+    const { rev } = await send('PUT', {})
+    for (const method of ['PUT', 'DELETE']) {
+      expect((await send(method, { 'if-none-match': `${stale}, ${rev}` })).told).toEqual(failed)
+      expect((await send(method, { 'if-match': stale })).told).toEqual([409, 'MYNAH_CONFLICT'])
+      expect((await send(method, { 'if-match': 'rev' })).told).toEqual([400, 'MYNAH_MESSAGE_INVALID'])
+    }
+    expect((await send('PUT', { 'if-match': `${stale} , ${rev}` })).told).toEqual([200, undefined])
+    expect((await send('PUT', { 'if-match': '*' })).told).toEqual([200, undefined])
+    expect((await send('PUT', { 'if-none-match': rev })).told).toEqual([200, undefined])
+    expect((await send('DELETE', { 'if-match': '*' })).told).toEqual([200, undefined])
+    expect((await fetch(url)).status).toBe(410)
+    expect((await send('PUT', { 'if-none-match': '*' })).told[0]).toBe(200)
+  })
 })
 
 describe('compression', () => {

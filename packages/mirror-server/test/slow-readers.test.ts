@@ -19,14 +19,14 @@ import { temporaryFolder } from './fixture.js'
 
 const DOCUMENT_BYTES = 4_000_000
 
-/** The routes for documents, with a budget for two of three large documents. */
+/** The routes for documents, with a budget in which one client has room for two of three large documents. */
 async function smallServer(): Promise<{ readonly origin: string; readonly budget: ByteBudget }> {
   const folder = await temporaryFolder()
   const databases = new Databases(folder, nodeEnv)
   onTestFinished(() => databases.close())
   const { opened } = await databases.create('a')
   await opened.database.put({ id: 'big', text: 'x'.repeat(DOCUMENT_BYTES) })
-  const budget = new ByteBudget(2.5 * DOCUMENT_BYTES)
+  const budget = new ByteBudget(5 * DOCUMENT_BYTES)
   const shared = {
     databases: new Access(databases),
     env: nodeEnv,

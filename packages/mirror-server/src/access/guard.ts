@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import { serverLimits } from '../limits.js'
 import { everything, type Grant, type Right, reaches } from '../tokens/grant.js'
 import type { TokenBook } from '../tokens/token-book.js'
+import { clientOf } from './client.js'
 
 /** What a route needs: nothing, any token at all, a right, or one of several. */
 export type RouteRight = 'open' | 'any' | Right | readonly Right[]
@@ -43,7 +44,7 @@ export async function guard(fastify: FastifyInstance, tokens: Tokens, rateLimit 
   const asked = fastify.createRateLimit({
     max: rateLimit,
     timeWindow: MINUTE_MS,
-    keyGenerator: ({ grant, ip }: FastifyRequest) => grant?.id ?? ip,
+    keyGenerator: clientOf,
   })
   const admit = (
     request: FastifyRequest,

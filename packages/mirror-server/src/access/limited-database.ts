@@ -59,12 +59,22 @@ export class LimitedDatabase implements ServedDatabase {
     return await this.#database.read(id, options)
   }
 
-  async *list<T extends object = Document>({
-    prefix = '',
-    limit = Number.POSITIVE_INFINITY,
-    ...range
-  }: ListOptions = {}): AsyncGenerator<Stored<T>> {
+  /** What is out of reach is refused now, and not when the first document is asked for: an answer has begun by then. */
+  list<T extends object = Document>(options: ListOptions = {}): AsyncGenerator<Stored<T>> {
+    return this.#listed(options, this.#within(options.prefix ?? ''))
+  }
+
+  /** As `list`. */
+  changes<T extends object = Document>(options: ChangesOptions = {}): AsyncGenerator<Change<T>> {
+    const { prefix = '' } = options
     const prefixes = this.#within(prefix)
+    return this.#changed({ ...options, prefix: prefixes.length === 1 ? prefixes[0]! : prefix })
+  }
+
+  async *#listed<T extends object>(
+    { prefix: _prefix, limit = Number.POSITIVE_INFINITY, ...range }: ListOptions,
+    prefixes: readonly string[],
+  ): AsyncGenerator<Stored<T>> {
     let left = limit
     for (const one of range.reverse ? prefixes.toReversed() : prefixes) {
       if (left <= 0) return
@@ -76,16 +86,13 @@ export class LimitedDatabase implements ServedDatabase {
     }
   }
 
-  async *changes<T extends object = Document>({
-    prefix = '',
+  async *#changed<T extends object>({
     limit = Number.POSITIVE_INFINITY,
     ...options
-  }: ChangesOptions = {}): AsyncGenerator<Change<T>> {
-    const prefixes = this.#within(prefix)
-    const asked = prefixes.length === 1 ? prefixes[0]! : prefix
+  }: ChangesOptions): AsyncGenerator<Change<T>> {
     let left = limit
     if (left <= 0) return
-    for await (const change of this.#database.changes<T>({ ...options, prefix: asked })) {
+    for await (const change of this.#database.changes<T>(options)) {
       if (!this.#ids.includes(change.id)) continue
       yield change
       left -= 1

@@ -97,10 +97,12 @@ export function lines(description: string, schema: Schema): Answer {
 export const flag: Schema = { enum: ['true', 'false', '1', '0'], default: 'false' }
 const count: Schema = { pattern: '^[1-9][0-9]{0,14}$' }
 
-export const ifMatch: Parameter = { description: 'Only where the revision is this one, in quotes.' }
+export const ifMatch: Parameter = {
+  description: 'Only where the revision is one of these, in quotes; `*`: only where there is something.',
+}
 export const ifNoneMatch: Parameter = {
   description:
-    'Of a read: 304 where the revision is one of these. Of a write `*`: only where there is nothing.',
+    'Of a read: 304 where the revision is one of these. Of a write: only where it is none of these; `*`: only where there is nothing.',
 }
 export const limit: Parameter = { description: 'At most so many.', schema: count, example: '10' }
 export const overwrite: Parameter = {

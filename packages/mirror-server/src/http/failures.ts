@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http'
 import { ClosedError, MynahError } from '@mynah/core'
 import { encodeError, mediaTypes } from '@mynah/replication/protocol'
 import {
@@ -21,7 +22,7 @@ const byStatus: Readonly<Record<number, FailureCode>> = {
 }
 
 /** In the words of who sent it: a form is what `curl -d` sends when it is told nothing. */
-const UNKNOWN_TYPE =
+export const UNKNOWN_TYPE =
   'This path takes no body of this Content-Type; a document is application/json or application/msgpack, as in curl -H "content-type: application/json"'
 
 /** As `failureOf` tells it, but for what fastify and Node found wrong with a request. */
@@ -67,7 +68,14 @@ export function refuseRoute(): never {
   throw new RequestRefusedError('MYNAH_ROUTE_UNKNOWN', 'There is nothing at this path')
 }
 
-const everyMethod: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE']
+/** All that Node reads but those that are answered otherwise: `CONNECT` by Node itself. */
+const everyMethod: readonly HTTPMethods[] = METHODS.filter((one) => one !== 'OPTIONS' && one !== 'CONNECT')
+
+/** Has the server know all methods, so that paths can say which of them are theirs. */
+function knowMethods(fastify: FastifyInstance): void {
+  const known = fastify.supportedMethods
+  for (const method of everyMethod) if (!known.includes(method)) fastify.addHttpMethod(method)
+}
 
 /** Answers all methods but those that the route has; `OPTIONS` with what they are. A `GET` has its `HEAD` already. */
 export function refuseOtherMethods(
@@ -76,6 +84,7 @@ export function refuseOtherMethods(
   methods: readonly HTTPMethods[],
   right: RouteRight = 'any',
 ): void {
+  knowMethods(fastify)
   const own: readonly HTTPMethods[] = methods.includes('GET') ? ['GET', 'HEAD', ...methods.slice(1)] : methods
   const allow = [...own, 'OPTIONS'].join(', ')
   fastify.route({

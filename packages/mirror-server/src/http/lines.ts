@@ -3,7 +3,9 @@ import { type Env, MynahError } from '@mynah/core'
 import { encodeError, mediaTypes, wireLimits } from '@mynah/replication/protocol'
 import { failureOf, RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyReply } from 'fastify'
+import { clientOf } from '../access/client.js'
 import type { ByteBudget } from '../bounds/byte-budget.js'
+import { addVary } from './negotiate.js'
 
 /** Shorter texts are not counted: a socket holds as much by itself. */
 export const COUNTED_TEXT = 64 * 1024
@@ -34,6 +36,16 @@ export interface LinesOptions<T> {
   readonly live: boolean
 }
 
+/** Answers a HEAD with the headers of what `sendLines` would send. */
+export function sendHead(reply: FastifyReply, type: string, live: boolean): FastifyReply {
+  if (!live) addVary(reply, 'accept-encoding')
+  return withHeaders(reply, type, live).send()
+}
+
+function withHeaders(reply: FastifyReply, type: string, live: boolean): FastifyReply {
+  return reply.type(type).header('cache-control', live ? 'no-store, no-transform' : 'no-store')
+}
+
 /**
  * Sends items as lines, as they come, with a sign of life while there are none. `items` gets what ends
  * them: the client, when it has gone, or who else has a reason. What fails when the answer has begun is its last line.
@@ -45,11 +57,13 @@ export function sendLines<T>(
 ): FastifyReply {
   const over = new AbortController()
   reply.raw.once('close', () => over.abort())
-  const text = counted(written(items(over), { lines, env, live }, over.signal), lines, budget)
-  return reply
-    .type(lines.type)
-    .header('cache-control', live ? 'no-store, no-transform' : 'no-store')
-    .send(Readable.from(text, { objectMode: false, highWaterMark: 64 * 1024 }))
+  const text = counted(written(items(over), { lines, env, live }, over.signal), lines, {
+    budget,
+    client: clientOf(reply.request),
+  })
+  return withHeaders(reply, lines.type, live).send(
+    Readable.from(text, { objectMode: false, highWaterMark: 64 * 1024 }),
+  )
 }
 
 async function* written<T>(
@@ -87,13 +101,13 @@ async function* written<T>(
 async function* counted<T>(
   texts: AsyncIterable<string>,
   lines: Lines<T>,
-  budget: ByteBudget,
+  { budget, client }: { readonly budget: ByteBudget; readonly client: string },
 ): AsyncGenerator<string> {
   const held: (() => void)[] = []
   try {
     for await (const text of texts) {
       if (held.length === 2) held.shift()!()
-      held.push(text.length > COUNTED_TEXT ? budget.take(text.length) : () => undefined)
+      held.push(text.length > COUNTED_TEXT ? budget.take(text.length, client) : () => undefined)
       yield text
     }
   } catch (error) {

@@ -4,7 +4,7 @@ import { documentJson, mediaTypes, routes } from '@mynah/replication/protocol'
 import type { Query, ServedReplica } from '@mynah/replication/serve'
 import type { FastifyPluginAsync, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import { refuseOtherMethods } from '../http/failures.js'
-import { jsonLines, type Lines, sendLines } from '../http/lines.js'
+import { jsonLines, type Lines, sendHead, sendLines } from '../http/lines.js'
 import { negotiate } from '../http/negotiate.js'
 import { flagOf, numberOf, textOf } from '../http/query.js'
 import { belowRoot, type DatabaseRequest, needs, type RouteOptions } from './scope.js'
@@ -32,7 +32,7 @@ export const changesRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, o
     const { database, replica } = await databases.get(request)
     if (reply.raw.destroyed) return reply.hijack()
     requireCursor(replica, asked.since)
-    if (request.method === 'HEAD') return await reply.type(type).send()
+    if (request.method === 'HEAD') return await sendHead(reply, type, asked.live === true)
     // Its socket is of no further use, and would hold up a stop as an idle one.
     if (asked.live) reply.header('connection', 'close')
     const changes = (over: AbortController) => {

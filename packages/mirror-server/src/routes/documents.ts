@@ -1,8 +1,9 @@
 import { ConflictError, type Document, DocumentInvalidError, type Ref } from '@mynah/core'
 import { MessageInvalidError, mediaTypes, routes, wireLimits } from '@mynah/replication/protocol'
-import { PreconditionFailedError, RequestRefusedError } from '@mynah/replication/serve'
+import { RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { ServedDatabase } from '../access/limited-database.js'
+import { type Conditions, hasConditions, namesTag, requireConditions } from '../http/conditions.js'
 import { refuseOtherMethods } from '../http/failures.js'
 import { flagOf, textOf } from '../http/query.js'
 import { documentOf, type Representation, representationFor } from '../http/representation.js'
@@ -34,8 +35,8 @@ export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
     }
     if (read.doc === undefined) throw absent(read.deleted && rev === undefined)
     reply.header('etag', `"${read.doc.rev}"`)
-    if (headers['if-match'] !== undefined && !namesTag(headers['if-match'], read.doc.rev))
-      throw new PreconditionFailedError('The document is in another revision', read.doc.rev)
+    if (headers['if-match'] !== undefined)
+      requireConditions({ 'if-match': headers['if-match'] }, read.doc.rev)
     if (namesTag(headers['if-none-match'], read.doc.rev)) return await reply.code(304).send()
     return await sendWhole(reply, type, write(read.doc), budget)
   })
@@ -50,18 +51,13 @@ export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
       const doc = documentOf(body, headers['content-type'])
       if (doc.id !== undefined && doc.id !== id)
         throw new DocumentInvalidError('id', 'is not that of the path')
-      const rev = revOf(headers['if-match'])
-      const create = isNew(headers['if-none-match'])
       const overwrite = flagOf(query, 'overwrite')
-      if ([overwrite, rev !== undefined, create].filter(Boolean).length > 1)
-        throw new MessageInvalidError(
-          'query',
-          'only one of overwrite, If-Match and If-None-Match can be given',
-        )
-      const ref =
-        create || rev !== undefined
-          ? await replace(database, { ...doc, id }, create ? undefined : rev)
-          : await database.put({ ...doc, id }, { overwrite })
+      const isConditional = hasConditions(headers)
+      if (overwrite && isConditional)
+        throw new MessageInvalidError('query', 'overwrite is in any case, and there is a condition')
+      const ref = isConditional
+        ? await replace(database, { ...doc, id }, headers)
+        : await database.put({ ...doc, id }, { overwrite })
       return await sendRef(reply, ref, { type, write })
     })
   })
@@ -71,8 +67,10 @@ export const documentRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
     const { type, write } = representationFor(request, reply)
     const { database } = await databases.get(request)
     const id = params['*']
-    const rev = revOf(headers['if-match']) ?? textOf(query, 'rev')
-    const ref = await database.delete(rev === undefined ? id : { id, rev })
+    const rev = textOf(query, 'rev')
+    const ref = hasConditions(headers)
+      ? await remove(database, rev === undefined ? { id } : { id, rev }, headers)
+      : await database.delete(rev === undefined ? id : { id, rev })
     if (ref === undefined) throw absent(false)
     return await sendRef(reply, ref, { type, write, status: 200 })
   })
@@ -98,47 +96,47 @@ function collectionOf({ routeOptions, params }: FastifyRequest): string {
 }
 
 /**
- * Puts the document in the place of exactly that winner, or of none. Not as a put with a rev does it: of two who write the same on
- * the same revision only one succeeds, as a precondition promises.
+ * Puts the document in the place of exactly the winner that the conditions name. Not as a put with a rev does it: of two who
+ * write the same on the same revision only one succeeds, as a precondition promises.
  */
 async function replace(
   database: ServedDatabase,
   doc: Document & { readonly id: string },
-  rev: string | undefined,
+  conditions: Conditions,
 ): Promise<Ref> {
   const { rev: given, ...members } = doc
-  if (given !== undefined && given !== rev)
+  if (given !== undefined && !(typeof given === 'string' && namesTag(conditions['if-match'], given)))
     throw new DocumentInvalidError('rev', 'is not that of If-Match, or no new document has one')
   const stored = await database.update(doc.id, (before) => {
-    if (before?.rev === rev) return members
-    if (rev === undefined) throw new PreconditionFailedError(`${doc.id} is there already`, before?.rev)
-    throw new ConflictError(doc.id, before?.rev)
+    requireRevision(conditions, { id: doc.id, rev: before?.rev })
+    if (given !== undefined && given !== before?.rev) throw new ConflictError(doc.id, before?.rev)
+    return members
   })
   return stored!
 }
 
-/** The one rev that `If-Match` names. @throws MessageInvalidError */
-function revOf(header: string | undefined): string | undefined {
-  if (header === undefined) return undefined
-  const rev = /^\s*(?:W\/)?"([0-9A-Za-z-]+)"\s*$/.exec(header)?.[1]
-  if (rev === undefined) throw new MessageInvalidError('request', 'If-Match names one rev, in quotes')
-  return rev
+/** Deletes exactly the winner that the conditions, and the rev, name; undefined where there is none. */
+async function remove(
+  database: ServedDatabase,
+  { id, rev }: { readonly id: string; readonly rev?: string },
+  conditions: Conditions,
+): Promise<Ref | undefined> {
+  const { doc } = await database.read(id)
+  requireRevision(conditions, { id, rev: doc?.rev })
+  if (doc === undefined) return undefined
+  if (rev !== undefined && rev !== doc.rev) throw new ConflictError(id, doc.rev)
+  return await database.delete({ id, rev: doc.rev })
 }
 
-/** Whether the document must be new. @throws MessageInvalidError */
-function isNew(header: string | undefined): boolean {
-  if (header !== undefined && header.trim() !== '*')
-    throw new MessageInvalidError('request', 'If-None-Match of a write is *')
-  return header !== undefined
-}
-
-/** Whether a condition names the tag: a list of them, weak or not, or `*`. */
-export function namesTag(header: string | undefined, tag: string): boolean {
-  if (header === undefined) return false
-  return header.split(',').some((one) => {
-    const trimmed = one.trim()
-    return trimmed === '*' || trimmed.replace(/^W\//, '') === `"${tag}"`
-  })
+/**
+ * As `requireConditions`, but that a rev in `If-Match` which is not the current one is what it is in a body: a conflict.
+ * @throws ConflictError, PreconditionFailedError
+ */
+function requireRevision(conditions: Conditions, { id, rev }: { id: string; rev: string | undefined }): void {
+  const match = conditions['if-match']
+  const namesRevs = match !== undefined && match.trim() !== '*'
+  if (namesRevs && (rev === undefined || !namesTag(match, rev))) throw new ConflictError(id, rev)
+  requireConditions(conditions, rev)
 }
 
 /** Why there is no document to answer. */

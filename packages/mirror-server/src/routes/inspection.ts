@@ -3,7 +3,7 @@ import { acceptId } from '@mynah/core/replica'
 import { documentJson, mediaTypes, routes } from '@mynah/replication/protocol'
 import type { FastifyPluginAsync, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import { refuseOtherMethods } from '../http/failures.js'
-import { jsonLines, sendLines } from '../http/lines.js'
+import { jsonLines, sendHead, sendLines } from '../http/lines.js'
 import { negotiate } from '../http/negotiate.js'
 import { flagOf, numberOf } from '../http/query.js'
 import { representationFor } from '../http/representation.js'
@@ -29,7 +29,7 @@ export const inspectionRoutes: FastifyPluginAsync<RouteOptions> = async (fastify
     const type = negotiate(request, reply, [mediaTypes.lines])
     const limit = numberOf(query, 'limit', Number.MAX_SAFE_INTEGER)
     const { database } = await databases.get(request)
-    if (request.method === 'HEAD') return await reply.type(type).send()
+    if (request.method === 'HEAD') return await sendHead(reply, type, false)
     const lines = jsonLines((conflict: Conflict) => documentJson({ ...conflict }))
     const found = () => firstOf(database.conflicts(), limit)
     return await sendLines(reply, found, { lines, env, budget, live: false })
@@ -51,7 +51,7 @@ export const inspectionRoutes: FastifyPluginAsync<RouteOptions> = async (fastify
     if (first.done === true) throw absent(false)
     if (request.method === 'HEAD') {
       await versions.return?.()
-      return await reply.type(type).send()
+      return await sendHead(reply, type, false)
     }
     const lines = jsonLines(({ doc, ...version }: Version) =>
       documentJson(documents ? { ...version, doc } : version),

@@ -8,15 +8,15 @@ import {
   routes,
   wireLimits,
 } from '@mynah/replication/protocol'
-import { PreconditionFailedError, type Query, RequestRefusedError } from '@mynah/replication/serve'
+import { type Query, RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import type { Access, Reached } from '../access/access.js'
 import type { ServedDatabase } from '../access/limited-database.js'
+import { hasConditions, namesTag, requireConditions } from '../http/conditions.js'
 import { refuseOtherMethods } from '../http/failures.js'
 import { negotiate } from '../http/negotiate.js'
 import { numberOf, textOf } from '../http/query.js'
 import { serverLimits } from '../limits.js'
-import { namesTag } from './documents.js'
 import { needs, type RouteOptions, sendWhole, takeBytes } from './scope.js'
 
 /** The database that the keys are in: replicated, backed up and authorised like any other. */
@@ -60,8 +60,7 @@ export const keyRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, optio
     if (entry === undefined) throw unknownKey()
     reply.header('etag', `"${entry.rev}"`).header('vary', 'accept-encoding')
     const { headers } = request
-    if (headers['if-match'] !== undefined && !namesTag(headers['if-match'], entry.rev))
-      throw new PreconditionFailedError('The key has another value', entry.rev)
+    if (headers['if-match'] !== undefined) requireConditions({ 'if-match': headers['if-match'] }, entry.rev)
     if (namesTag(headers['if-none-match'], entry.rev)) return await reply.code(304).send()
     reply.header('x-content-type-options', 'nosniff')
     reply.header('content-security-policy', "sandbox; default-src 'none'")
@@ -74,14 +73,15 @@ export const keyRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, optio
       const { params, body } = request as FastifyRequest<KeyRequest>
       const key = acceptId(params['*'])
       const type = typeOf(request.headers['content-type'])
-      const condition = conditionOf(request)
+      const { headers } = request
+      hasConditions(headers)
       // Nothing is made for a write that is refused.
-      if ((await present(databases, request)) === undefined) condition(undefined)
+      if ((await present(databases, request)) === undefined) requireConditions(headers, undefined)
       const { opened } = await databases.create(request, KEYS_DATABASE, key)
       const value = body instanceof Uint8Array ? body : new Uint8Array(0)
       let isNew = false
       const stored = await opened.database.update<Entry>(key, (before) => {
-        condition(before?.rev)
+        requireConditions(headers, before?.rev)
         isNew = before === undefined
         return { type, value, writes: (before?.writes ?? 0) + 1 }
       })
@@ -94,11 +94,12 @@ export const keyRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, optio
 
   fastify.delete<KeyRequest>(routes.key, needs('write'), async (request, reply) => {
     const key = acceptId(request.params['*'])
-    const condition = conditionOf(request)
+    const { headers } = request
+    hasConditions(headers)
     const opened = await present(databases, request as FastifyRequest)
     let wasThere = false
     await opened?.database.update<Entry>(key, (before) => {
-      condition(before?.rev)
+      requireConditions(headers, before?.rev)
       wasThere = before !== undefined
       return before === undefined ? undefined : REMOVE
     })
@@ -140,17 +141,6 @@ async function seqOf(
   for await (const version of database.history(id))
     if (rev === undefined ? version.deleted : version.rev === rev) return version.seq
   return replica.position().seq
-}
-
-/** Checks the request's conditions against the key's rev now. */
-function conditionOf({ headers }: FastifyRequest): (rev: string | undefined) => void {
-  const { 'if-match': match, 'if-none-match': noneMatch } = headers
-  return (rev) => {
-    const isMet =
-      (match === undefined || (rev !== undefined && namesTag(match, rev))) &&
-      (noneMatch === undefined || rev === undefined || !namesTag(noneMatch, rev))
-    if (!isMet) throw new PreconditionFailedError('The key has another value', rev)
-  }
 }
 
 function typeOf(header: string | undefined): string {

@@ -4,9 +4,12 @@ import { mediaTypes, routes } from '@mynah/replication/protocol'
 import { type Query, RequestRefusedError } from '@mynah/replication/serve'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Access } from '../access/access.js'
+import { clientOf } from '../access/client.js'
 import type { RouteRight } from '../access/guard.js'
 import type { ByteBudget } from '../bounds/byte-budget.js'
+import { countedBody } from '../bounds/counted-body.js'
 import type { Gate } from '../bounds/gate.js'
+import { UNKNOWN_TYPE } from '../http/failures.js'
 import { COUNTED_TEXT } from '../http/lines.js'
 import type { LiveStreams } from '../http/live-streams.js'
 
@@ -45,8 +48,17 @@ export interface Taken {
   readonly bytesMax: number
 }
 
+/** For routes that take no body: clients name a type also where they send none. */
+export function takeNothing(fastify: FastifyInstance): void {
+  fastify.addContentTypeParser('*', ({ headers }, _payload, done) => {
+    const isEmpty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0
+    done(isEmpty ? null : new RequestRefusedError('MYNAH_MEDIA_TYPE_UNKNOWN', UNKNOWN_TYPE), undefined)
+  })
+}
+
 /** Takes bodies of some types, as bytes, at most so many of them, not compressed, and of no other type. */
 export function takeBytes(fastify: FastifyInstance, { types, bytesMax }: Taken, budget: ByteBudget): void {
+  if (types.includes('*')) fastify.removeContentTypeParser('*')
   for (const type of types)
     fastify.addContentTypeParser(type, { parseAs: 'buffer', bodyLimit: bytesMax }, (_request, body, done) =>
       done(null, body),
@@ -56,10 +68,13 @@ export function takeBytes(fastify: FastifyInstance, { types, bytesMax }: Taken, 
       reply.header('accept-encoding', 'identity')
       throw new RequestRefusedError('MYNAH_MEDIA_TYPE_UNKNOWN', 'A body is sent as it is, not compressed')
     }
-    // A body without a length may be as long as any.
-    const length = Number(request.headers['content-length'] ?? bytesMax)
-    budget.hold(Math.min(length, bytesMax), reply.raw)
+    const length = Number(request.headers['content-length'] ?? 0)
+    if (length > 0) budget.hold(Math.min(length, bytesMax), clientOf(request), reply.raw)
     done()
+  })
+  fastify.addHook('preParsing', (request, reply, payload, done) => {
+    if (request.headers['transfer-encoding'] === undefined) return done(null, payload)
+    done(null, countedBody(request.raw, { budget, client: clientOf(request), answer: reply.raw }))
   })
 }
 
@@ -70,7 +85,7 @@ export function sendWhole(
   answer: string | Uint8Array,
   budget: ByteBudget,
 ): FastifyReply {
-  if (answer.length > COUNTED_TEXT) budget.hold(answer.length, reply.raw)
+  if (answer.length > COUNTED_TEXT) budget.hold(answer.length, clientOf(reply.request), reply.raw)
   return reply.type(type).send(answer)
 }
 
@@ -81,7 +96,8 @@ export function sendAnswer(
   budget: ByteBudget,
 ): FastifyReply {
   const type = headers['content-type']
-  if (type === mediaTypes.shard || type === mediaTypes.shards) budget.hold(body.length, reply.raw)
+  if (type === mediaTypes.shard || type === mediaTypes.shards)
+    budget.hold(body.length, clientOf(reply.request), reply.raw)
   reply.code(status).headers(headers)
   return status === 204 ? reply.send() : reply.send(body)
 }

@@ -126,4 +126,7 @@ test('one address may make so many requests a minute', async () => {
   expect(await ask('/v1', '203.0.113.1')).toBe(429)
   expect(await ask('/v1', '203.0.113.2')).toBe(200)
   expect(await ask('/health', '203.0.113.1')).toBe(200)
+  for (let n = 1; n <= 5; n++) expect(await ask('/v1', `2001:db8:0:1::${n}`)).toBe(200)
+  expect(await ask('/v1', '2001:db8:0:1::6')).toBe(429)
+  expect(await ask('/v1', '2001:db8:0:2::1')).toBe(200)
 })

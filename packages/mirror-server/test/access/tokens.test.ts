@@ -111,6 +111,8 @@ test('what is of the whole database is refused to a token of prefixes', async ()
   for (const refused of [limited.count(), limited.stats(), limited.verify(), limited.compact()])
     await expect(refused).rejects.toMatchObject({ code: 'MYNAH_FORBIDDEN' })
   expect(() => limited.history('b')).toThrow(/does not reach/)
+  expect(() => limited.list({ prefix: 'b/' })).toThrow(/does not reach/)
+  expect(() => limited.changes({ prefix: 'b/' })).toThrow(/does not reach/)
 })
 
 test('a list of the databases has those that the token is for', async () => {
