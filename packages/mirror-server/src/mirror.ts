@@ -67,6 +67,8 @@ export interface MirrorParts {
 
 /** @throws TypeError for a given token that is none, or what is no mirror's address */
 export function partsOf(options: MirrorOptions, log: Pick<FastifyBaseLogger, 'error'>): MirrorParts {
+  if (typeof options.data !== 'string' || options.data === '')
+    throw new TypeError('data must be the folder of the databases')
   const { data, token, tokens = [], env = nodeEnv, mirrorOf = [] } = options
   const mirrorsOf = advertised(options.advertise ?? mirrorOf.map(({ url }) => url))
   return {

@@ -191,15 +191,15 @@ export class Follower {
 
 /** @throws TypeError for what is no mirror's address */
 export function sourceOf({ url, token }: FollowedMirror): Source {
+  // Neither message tells what may be secret.
+  const form = 'A mirror is told as http://host:port, or http://host:port/v1/name, with no user and no query'
+  if (!URL.canParse(url)) throw new TypeError(form)
   const parsed = new URL(url)
   const path = parsed.pathname.replace(/\/+$/, '')
   const [, base, name] = /^(.*?)(?:\/v1(?:\/([^/]+))?)?$/.exec(path) ?? []
   const isOdd = parsed.username !== '' || parsed.password !== '' || parsed.search !== '' || parsed.hash !== ''
   if (!/^https?:$/.test(parsed.protocol) || isOdd || (name !== undefined && !isDatabaseName(name)))
-    throw new TypeError(
-      // Without what may be secret.
-      `A mirror to follow is http://host:port, or http://host:port/v1/name, with no user and no query: not ${parsed.protocol}//${parsed.host}${path}`,
-    )
+    throw new TypeError(`${form}: not ${parsed.protocol}//${parsed.host}${path}`)
   return { root: `${parsed.origin}${base}${routes.root}`, token, name }
 }
 

@@ -16,6 +16,7 @@ export class Events {
     event: E,
     listener: (value: ReplicationEvents[E]) => void,
   ): () => void {
+    if (!Object.hasOwn(this.#listeners, event)) throw new TypeError(`there is no event ${String(event)}`)
     // One function may listen twice, so each call gets an entry of its own.
     const entry = (value: ReplicationEvents[E]) => listener(value)
     this.#listeners[event].add(entry)

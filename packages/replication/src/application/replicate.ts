@@ -1,6 +1,7 @@
 import { type Database, nodeEnv } from '@mynah/core'
 import { type Replica, replicaOf } from '@mynah/core/replica'
 import { ReplicationRunningError } from '../errors.js'
+import { acceptOptions } from './accept-options.js'
 import { ConflictMerger } from './conflict-merger.js'
 import type { ReplicateOptions, Replication } from './replication.js'
 import { Replicator } from './replicator.js'
@@ -13,10 +14,12 @@ const running = new WeakSet<Replica>()
  * with the database at the latest.
  *
  * @throws ReplicationRunningError: one for each database
- * @throws TypeError when a mirror's address or token is none; RangeError when the scope's prefixes are too many or too long
+ * @throws TypeError when a mirror's address or token, or another option, is none; RangeError when the scope's prefixes are
+ *   too many or too long, or a number is none
  */
 export async function replicate(db: Database, options: ReplicateOptions = {}): Promise<Replication> {
   const replica = replicaOf(db)
+  acceptOptions(options)
   if (running.has(replica)) throw new ReplicationRunningError(replica.id)
   const settings = settingsWith(replica.settings(), options)
   running.add(replica)

@@ -5,6 +5,9 @@ import { isDatabaseName } from '../protocol/names.js'
  * @throws TypeError when it is no such address
  */
 export function mirrorAddress(url: string): string {
+  // It may have a password in it, so it is not told.
+  if (!URL.canParse(url))
+    throw new TypeError("A mirror's address is a URL, as in http://host:8800/v1/sensors")
   const parsed = new URL(url)
   if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') {
     throw new TypeError(`A mirror is reached by http: or https:, not ${parsed.protocol}`)
@@ -25,7 +28,7 @@ export function mirrorAddress(url: string): string {
  * @throws TypeError when it does not, as one with the end of its line
  */
 export function bearerToken(token: string): string {
-  if (!/^[\x21-\x7e]+$/.test(token)) {
+  if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
     throw new TypeError('A token is of letters, digits and signs of ASCII, without spaces and line ends')
   }
   return token
