@@ -213,10 +213,8 @@ export class MirrorClient {
       answerType: mediaTypes.message,
       allowBytes: asked.length * LEAF_BYTES,
     })
-    return this.#told(
-      answer,
-      this.#calls.decoded(answer, () => decodeToldRanges(answer.body, asked)),
-    )
+    const told = this.#calls.decoded(answer, () => decodeToldRanges(answer.body, asked))
+    return this.#told(answer, told)
   }
 
   /** All leaves of the first of the documents, with whole paths: one document at least, where one of them is there. */
@@ -238,17 +236,10 @@ export class MirrorClient {
     const query = after === undefined ? '' : `?after=${encodeURIComponent(after)}`
     const path = `${subpaths.owed}${query}`
     const allowBytes = wireLimits.owedLeaves * LEAF_BYTES
-    const answer = await this.#calls.call({
-      method: 'GET',
-      path,
-      signal,
-      answerType: mediaTypes.message,
-      allowBytes,
-    })
-    return this.#told(
-      answer,
-      this.#calls.decoded(answer, () => decodeOwed(answer.body)),
-    )
+    const call = { method: 'GET', path, signal, answerType: mediaTypes.message, allowBytes } as const
+    const answer = await this.#calls.call(call)
+    const told = this.#calls.decoded(answer, () => decodeOwed(answer.body))
+    return this.#told(answer, told)
   }
 
   /** As `livePositions`, of a stream that lasts. */
