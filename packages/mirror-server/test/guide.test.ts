@@ -11,11 +11,11 @@ const ADDRESS = 'http://127.0.0.1:8800'
 /** What an example prints: behind its statement, or on lines of its own. */
 const PRINTED = /\/\/ → (.*)$/gm
 
-/** All examples of the guide as one module, and what it is to print. */
-async function examples(): Promise<{ readonly code: string; readonly printed: string }> {
-  const guide = await readFile(join(root, 'docs/guide.md'), 'utf8')
-  const blocks = [...guide.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block!)
-  expect(blocks.length).toBeGreaterThan(10)
+/** All examples of a page as one module, and what it is to print. */
+async function examples(page: string): Promise<{ readonly code: string; readonly printed: string }> {
+  const text = await readFile(join(root, 'docs', page), 'utf8')
+  const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block!)
+  expect(blocks.length).toBeGreaterThan(4)
   const code = blocks.join('\n')
   return { code, printed: [...code.matchAll(PRINTED)].map(([, line]) => `${line}\n`).join('') }
 }
@@ -31,23 +31,26 @@ function faultsOf(file: string): string[] {
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
 }
 
-test('the examples of the guide compile, run in their order, and print what it says', async () => {
-  const { code, printed } = await examples()
-  const { origin } = await startMirror(['sensors'])
-  // Where imports of the packages lead to the packages.
-  const folder = join(import.meta.dirname, `../node_modules/.guide-${process.pid}`)
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  await mkdir(folder, { recursive: true })
-  const source = join(folder, 'guide.mts')
-  await writeFile(source, code.replaceAll(ADDRESS, origin))
-  expect(faultsOf(source)).toEqual([])
-  const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }
-  const { outputText } = ts.transpileModule(await readFile(source, 'utf8'), { compilerOptions: options })
-  await writeFile(join(folder, 'guide.mjs'), outputText)
-  const cwd = await temporaryFolder()
-  const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'guide.mjs')], {
-    cwd,
-    timeout: 20_000,
-  })
-  expect(stdout).toBe(printed)
-})
+test.each(['guide', 'replication'])(
+  'the examples of the %s page compile, run in their order, and print what it says',
+  async (page) => {
+    const { code, printed } = await examples(`${page}.md`)
+    const { origin } = await startMirror(['sensors'])
+    // Where imports of the packages lead to the packages.
+    const folder = join(import.meta.dirname, `../node_modules/.${page}-${process.pid}`)
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    await mkdir(folder, { recursive: true })
+    const source = join(folder, 'page.mts')
+    await writeFile(source, code.replaceAll(ADDRESS, origin))
+    expect(faultsOf(source)).toEqual([])
+    const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }
+    const { outputText } = ts.transpileModule(await readFile(source, 'utf8'), { compilerOptions: options })
+    await writeFile(join(folder, 'page.mjs'), outputText)
+    const cwd = await temporaryFolder()
+    const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'page.mjs')], {
+      cwd,
+      timeout: 20_000,
+    })
+    expect(stdout).toBe(printed)
+  },
+)
