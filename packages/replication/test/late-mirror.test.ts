@@ -1,4 +1,5 @@
 import type { Database } from '@mynah/core'
+import { connect } from '@mynah/replication'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualEnv, rounds, until } from './manual-env.js'
 import { address, type MemoryMirror, ways } from './memory-mirror.js'
@@ -200,4 +201,31 @@ test('a read that ends leaves no timer behind', async () => {
   await db.get('d2', { freshness: 'mirror' })
   await rounds()
   expect(env.timers).toBe(before)
+})
+
+test('a read of what `connect` gives waits for two seconds, unless it says otherwise', async () => {
+  const mirror = await rig.mirror()
+  const env = new ManualEnv()
+  const documents = await connect(address(), { transport: mirror, env })
+  hangs(mirror)
+  const asked = mirror.asked.length
+  for (const [options, waitMs] of [
+    [{}, 2_000],
+    [{ waitMs: 5_000 }, 5_000],
+  ] as const)
+    for (const read of [() => documents.get('a', options), () => documents.getMany(['a', 'b'], options)]) {
+      const reading = read()
+      let over = false
+      const told = reading.catch((error) => {
+        over = true
+        return error.code
+      })
+      await until(() => mirror.asked.length > asked)
+      await env.advance(waitMs - 1)
+      await rounds()
+      expect(over).toBe(false)
+      await env.advance(1)
+      expect(await told).toBe('MYNAH_UNREACHABLE')
+    }
+  await documents.close()
 })

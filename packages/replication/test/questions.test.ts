@@ -3,6 +3,7 @@ import { encodeRecords } from '@mynah/core/replica'
 import type { Transport, TransportAnswer, TransportRequest } from '@mynah/replication'
 import { answerChecksum, headers, requestChecksum } from '@mynah/replication/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { HoldOff } from '../src/client/hold-off.js'
 import { MirrorClient } from '../src/client/mirror-client.js'
 import { Pace } from '../src/client/pace.js'
 import { Traffic } from '../src/client/traffic.js'
@@ -117,6 +118,7 @@ describe('the answer to another question is none', () => {
       ...options,
       mayCreate: true,
       pace: { up: new Pace(), down: new Pace() },
+      holdOff: new HoldOff(nodeEnv),
       onNamed: () => {},
       token: () => undefined,
       traffic: new Traffic(nodeEnv, { bytesPerHour: undefined, onWaiting: () => {} }),

@@ -266,6 +266,7 @@ export class Replicator implements Replication {
       env: this.#env,
       traffic: this.#traffic,
       pace: mirror.pace,
+      holdOff: mirror.holdOff,
     })
   }
 

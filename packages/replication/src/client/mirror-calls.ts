@@ -10,6 +10,7 @@ import { linkedSignal } from '../timing/linked-signal.js'
 import type { AddressClass } from '../transport/address-class.js'
 import { databaseOf } from '../transport/mirror-address.js'
 import type { Transport, TransportAnswer, TransportRequest, TransportStream } from '../transport/transport.js'
+import type { HoldOff } from './hold-off.js'
 import type { Traffic } from './traffic.js'
 
 /** Background work has at most a push and a pull in flight; the rest is for reads. */
@@ -27,6 +28,7 @@ export interface MirrorCallsOptions {
   readonly within?: () => readonly AddressClass[] | undefined
   readonly transport: Transport
   readonly traffic: Traffic
+  readonly holdOff: HoldOff
 }
 
 /** One request, before what all requests have in common. */
@@ -121,7 +123,13 @@ export class MirrorCalls {
     { allowBytes: allowed, signal, priority = priorities.background, onBytes: told }: Call,
     request: TransportRequest,
   ): Promise<TransportAnswer> {
-    const { traffic } = this.#options
+    const { traffic, holdOff } = this.#options
+    // Background work ends with its session, which does not begin anew before.
+    if (priority === priorities.read && holdOff.leftMs > 0)
+      throw new MirrorUnreachableError(
+        this.address,
+        `it wants to be left alone for ${holdOff.leftMs} ms more`,
+      )
     if (allowed !== undefined) await traffic.allow(allowed, signal)
     const up = request.body?.length ?? 0
     let came = 0
@@ -131,6 +139,7 @@ export class MirrorCalls {
     }
     try {
       const answer = await this.#queue.add(() => this.#ask({ ...request, onBytes }), { priority })
+      holdOff.learn(answer)
       const heads = headBytes(request) + headBytes(answer)
       traffic.count({ up, down: answer.body.length, heads, allowed })
       return answer

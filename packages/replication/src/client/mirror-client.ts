@@ -171,9 +171,8 @@ export class MirrorClient {
 
   /** Which of the leaves the mirror holds, and who says so. */
   async held(leaves: readonly LeafRef[], signal: AbortSignal): Promise<HeldAnswer> {
-    const answer = await this.#post(subpaths.held, encodeLeaves(leaves), {
-      ...{ signal, answerType: mediaTypes.message },
-    })
+    const question = encodeLeaves(leaves)
+    const answer = await this.#post(subpaths.held, question, { signal, answerType: mediaTypes.message })
     return this.#calls.decoded(answer, () => decodeHeld(answer.body, leaves.length))
   }
 

@@ -51,6 +51,8 @@ type Members = { readonly [member: string]: Value | undefined }
 /** Reads of one `getMany` at a time. */
 const READS_AT_ONCE = 8
 const LIST_PAGE = 500
+/** How long a read waits for the answer, unless it says otherwise. */
+const WAIT_MS = 2_000
 
 /** The documents of a mirror's database, each call a request to it: nothing is kept here. */
 export class RemoteDocuments implements Documents {
@@ -156,7 +158,11 @@ export class RemoteDocuments implements Documents {
     this.#client.requireOpen()
     const queue = new PQueue({ concurrency: READS_AT_ONCE })
     const wanted = Array.from(ids, acceptId)
-    return Promise.all(wanted.map((id) => queue.add(() => this.get<T>(id, options))))
+    try {
+      return await Promise.all(wanted.map((id) => queue.add(() => this.get<T>(id, options))))
+    } finally {
+      queue.clear()
+    }
   }
 
   async *list<T extends object = Document>(range: ListOptions = {}): AsyncGenerator<Stored<T>> {
@@ -238,8 +244,7 @@ export class RemoteDocuments implements Documents {
   /** A read that no mirror answers, in time, is one that nothing is held for. */
   async #read(request: DocumentsRequest, options: ReadOptions): Promise<Value | 'unknown' | 'deleted'> {
     const late = new AbortController()
-    const timer =
-      options.waitMs === undefined ? undefined : this.#env.setTimer(() => late.abort(), options.waitMs)
+    const timer = this.#env.setTimer(() => late.abort(), options.waitMs ?? WAIT_MS)
     try {
       return await this.#client.json({ ...request, signals: [late.signal, options.signal] })
     } catch (cause) {
@@ -248,7 +253,7 @@ export class RemoteDocuments implements Documents {
         throw new UnreachableError(request.id ?? '', { cause })
       throw cause
     } finally {
-      timer?.cancel()
+      timer.cancel()
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Env } from '@mynah/core'
 import type { Position, Replica } from '@mynah/core/replica'
+import { HoldOff } from '../client/hold-off.js'
 import { type MirrorPace, Pace } from '../client/pace.js'
 import { MirrorRefusedError } from '../errors.js'
 import { pullKey, type Scope } from '../scope/scope.js'
@@ -37,6 +38,7 @@ export class Mirror {
   readonly address: string
   readonly backoff: Backoff
   readonly pace: MirrorPace = { up: new Pace(), down: new Pace() }
+  readonly holdOff: HoldOff
   /** As the application gave it. */
   token: string | undefined
   /** Mirrors that named this one, the one whose token it is sent first; undefined where the application gave it. */
@@ -87,6 +89,7 @@ export class Mirror {
     },
   ) {
     this.backoff = new Backoff(env)
+    this.holdOff = new HoldOff(env)
     this.address = known.address
     this.token = known.token
     this.databaseId = known.databaseId
@@ -160,7 +163,9 @@ export class Mirror {
     this.probeAtMs = 0
     const refusedMs = error instanceof MirrorRefusedError ? REFUSED_MS : 0
     const isStranger = this.namers !== undefined && this.databaseId === undefined
-    this.retryAtMs = nowMs + Math.max(refusedMs + this.backoff.fail(), isStranger ? STRANGER_MS : 0)
+    // Who was told to come again then does not come at that very moment with all the others.
+    const heldOffMs = Math.max(refusedMs, this.holdOff.leftMs)
+    this.retryAtMs = nowMs + Math.max(heldOffMs + this.backoff.fail(), isStranger ? STRANGER_MS : 0)
   }
 
   /** A position that the mirror told in this session; they may arrive out of order. */

@@ -83,7 +83,8 @@ export class ReadSessions {
 }
 
 /** Whether a read may have it tried again. */
-function hasRested({ failedAtMs }: Mirror, now: number): boolean {
+function hasRested({ failedAtMs, holdOff }: Mirror, now: number): boolean {
+  if (holdOff.leftMs > 0) return false
   return failedAtMs === undefined || now - failedAtMs >= READ_RETRY_MS
 }
 
