@@ -66,6 +66,7 @@ export class Evictor {
     const { guarantees } = this.#ground.model
     const writes = this.#ground.model.revisionsOf(ids)
     const mirrors = this.#disksAt([...process.setup.mirrors, ...setup.mirrors])
+    let hasDropped = true
     const ended = guarantees.entrust(writes, diskName, [...new Set(mirrors)])
     try {
       const count = await answered(process, process.db.evict(ids))
@@ -73,11 +74,12 @@ export class Evictor {
     } catch (error) {
       const { setup } = process
       if (!(error instanceof MynahError) || error.code !== 'MYNAH_HOLDS_ALL') throw error
+      hasDropped = false
       if (process.db.mode === 'peer' && setup.hold === 'used')
         throw new Violation('a peer that holds by use may evict', this.#machine.name, { cause: error })
     } finally {
       this.#ended += 1
-      ended()
+      ended(hasDropped)
     }
   }
 

@@ -55,6 +55,10 @@ export class Faults {
       machine.disk.capacityBytes = Number.POSITIVE_INFINITY
       machine.clock.drift(0)
       machine.process?.replication.resume()
+      if (machine.setup.bytesPerHour !== undefined) {
+        machine.setup = { ...machine.setup, bytesPerHour: undefined }
+        void machine.stop()
+      }
       // Its disk may have failed when it was to remember other mirrors.
       if (machine.process === undefined) void machine.start()
       else this.#world.heed(machine)

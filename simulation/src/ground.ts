@@ -16,6 +16,10 @@ export interface Setup {
   readonly scope: readonly string[] | undefined
   readonly hold: 'used' | 'all'
   readonly live: boolean
+  /** Whether it uses mirrors that others name. */
+  readonly discovers: boolean
+  /** Undefined for any number. */
+  readonly bytesPerHour: number | undefined
 }
 
 /** The process of one machine, from its start to its end. */
@@ -70,6 +74,10 @@ export class Ground {
   readonly trace: Trace
   readonly scheduler: Scheduler
   readonly model = new Model()
+  /** Whether the run has hours in which nothing is done. */
+  readonly hasHours: boolean
+  /** Whether its mirrors name each other. */
+  readonly hasNamed: boolean
   readonly counts = new Map<string, number>()
   /** The scopes under which a machine was answered by a mirror. */
   readonly #exchanged = new Map<Computer, Map<string, Setup['scope']>>()
@@ -86,6 +94,8 @@ export class Ground {
     this.random = new Random(seed)
     this.trace = new Trace(print)
     this.scheduler = new Scheduler(this.trace)
+    this.hasHours = this.random.chance(profile.hours)
+    this.hasNamed = this.random.chance(profile.discovers)
     this.failure.catch(() => undefined)
   }
 

@@ -46,9 +46,13 @@ export class Guarantees {
 
   /**
    * The disk is about to drop bodies of the writes that one of these mirrors' disks holds: from now on these count as well.
-   * To be called when it is over, unless nobody ever knows when that is.
+   * To be called when it is over, unless nobody ever knows when that is; with `false` where it dropped nothing.
    */
-  entrust(writes: Iterable<string>, disk: string, mirrors: readonly string[]): () => void {
+  entrust(
+    writes: Iterable<string>,
+    disk: string,
+    mirrors: readonly string[],
+  ): (hasDropped?: boolean) => void {
     const trust: Trust = {
       disk,
       writes: new Set(writes),
@@ -57,8 +61,9 @@ export class Guarantees {
       to: Number.POSITIVE_INFINITY,
     }
     this.#trusts.push(trust)
-    return () => {
-      trust.to = this.stamp()
+    return (hasDropped = true) => {
+      if (hasDropped) trust.to = this.stamp()
+      else this.#trusts.splice(this.#trusts.indexOf(trust), 1)
     }
   }
 
@@ -93,7 +98,7 @@ export class Guarantees {
   mayBeDropped(write: string, disk?: string): boolean {
     return this.#trusts.some(
       (trust) =>
-        trust.writes.has(write) && (disk === undefined || trust.disk === disk) && !this.#isMet(trust),
+        trust.writes.has(write) && (disk === undefined || trust.disk === disk) && !this.#isMet(trust, write),
     )
   }
 
@@ -112,12 +117,22 @@ export class Guarantees {
   #isKept(write: string, one: Guarantee): boolean {
     const trusts = this.#trusts.filter(({ disk, writes }) => one.disks.includes(disk) && writes.has(write))
     return (
-      one.disks.every((name) => !this.#mayBeLost(name, one)) && trusts.every((trust) => this.#isMet(trust))
+      one.disks.every((name) => !this.#mayBeLost(name, one)) &&
+      trusts.every((trust) => this.#isMet(trust, write))
     )
   }
 
-  #isMet(trust: Trust): boolean {
-    return trust.mirrors.every((name) => !this.#mayBeLost(name, trust))
+  /** A mirror that became a peer may itself have dropped what it was trusted with, and trusted others. */
+  #isMet(trust: Trust, write: string, seen: ReadonlySet<Trust> = new Set()): boolean {
+    if (seen.has(trust)) return true
+    const met = new Set([...seen, trust])
+    const further = this.#trusts.filter(
+      ({ disk, writes }) => trust.mirrors.includes(disk) && writes.has(write),
+    )
+    return (
+      trust.mirrors.every((name) => !this.#mayBeLost(name, trust)) &&
+      further.every((one) => this.#isMet(one, write, met))
+    )
   }
 
   #mayBeLost(disk: string, { from, to }: { readonly from: number; readonly to: number }): boolean {

@@ -2,6 +2,7 @@ import type { Transport } from '@mynah/replication'
 import { decodeAskedRanges, headers, subpaths } from '@mynah/replication/protocol'
 import { type Served, serveRequest, serveStream } from '@mynah/replication/serve'
 import type { Computer, Ground, Process } from './ground.js'
+import { checkedReplica } from './held-check.js'
 import { Network } from './network.js'
 import type { NetworkFaults } from './network-faults.js'
 
@@ -39,12 +40,17 @@ export class Hosts {
   }
 
   /** The machine answers for its database from now on. */
-  serve(machine: Computer, { db: database, replica, env }: Process): void {
-    const opened: Served = { name: 'fleet', database, replica }
+  serve(machine: Computer, process: Process): void {
+    const { db: database, env } = process
+    const replica = checkedReplica(this.#ground, machine, process)
+    const served = (): Served => {
+      const named = this.#ground.hasNamed ? { mirrors: machine.setup.mirrors } : {}
+      return { name: 'fleet', database, replica, ...named }
+    }
     const databases = {
-      names: async () => [opened.name],
-      get: async () => opened,
-      create: async () => ({ opened, created: false }),
+      names: async () => ['fleet'],
+      get: async () => served(),
+      create: async () => ({ opened: served(), created: false }),
     }
     const mirror = { databases, version: '0.0.0', env }
     const end = this.network.attach(machine.name, {

@@ -11,6 +11,8 @@ import { Clock, SimEnv } from './sim-env.js'
 /** How long a retry of a start that failed waits. */
 const RETRY_MS = 1_000
 const POLL_MS = 3_000
+/** Where hours pass. */
+const SLOW_POLL_MS = 60_000
 
 /** What a machine's disk does to a process. */
 export interface DiskWeather {
@@ -177,7 +179,9 @@ export class Machine implements Computer {
       ...(setup.scope && { scope: { prefixes: setup.scope } }),
       hold: setup.hold,
       live: setup.live,
-      intervalMs: POLL_MS,
+      discovery: setup.discovers ? 'same-token' : 'off',
+      ...(setup.bytesPerHour !== undefined && { maxBytesPerHour: setup.bytesPerHour }),
+      intervalMs: this.#ground.hasHours ? SLOW_POLL_MS : POLL_MS,
     })
     return { env, db, replica, replication, setup, alive: true, closing: false }
   }

@@ -1,5 +1,6 @@
-import type { LogRecord, Replica } from '@mynah/core/replica'
+import { heldBy } from './held-check.js'
 import type { Machine } from './machine.js'
+import { Modes } from './modes.js'
 import { addressOf, prefixes, type World } from './world.js'
 
 /** Peers at once, at most. */
@@ -11,10 +12,12 @@ const MIRRORS = 6
 export class Membership {
   readonly #world: World
   readonly #startLater: (machine: Machine) => void
+  readonly #modes: Modes
 
   constructor(world: World, startLater: (machine: Machine) => void) {
     this.#world = world
     this.#startLater = startLater
+    this.#modes = new Modes(world, startLater)
   }
 
   change(): void {
@@ -35,18 +38,45 @@ export class Membership {
     if (!machine.up) return
     const { setup } = machine
     const coversAll = setup.scope === undefined || setup.scope.includes('')
-    if (machine.mode === 'peer' && coversAll && random.chance(0.3)) {
-      this.#world.count('mode changes')
-      this.#world.tell(`${machine.name} is to be a mirror`)
-      machine.mode = 'mirror'
-    } else if (machine.mode === 'peer') {
+    if (machine.mode === 'mirror') {
+      if (random.chance(0.5)) return
+      this.#forget(addressOf(machine.name))
+      return this.#modes.becomePeer(machine)
+    }
+    if (coversAll && random.chance(0.5)) {
+      this.#modes.becomeMirror(machine)
+      if (random.chance(0.6)) this.#makeKnown(machine)
+    } else {
       // Without a scope the last one would be remembered.
       const scope = random.pick([[], [prefixes[0]], [prefixes[0], prefixes[2]], ['']])
       this.#world.count('scope changes')
       this.#world.tell(`${machine.name} is to cover ${JSON.stringify(scope)}`)
       machine.setup = { ...setup, scope }
+      void machine.stop().then(() => this.#startLater(machine))
     }
-    void machine.stop().then(() => this.#startLater(machine))
+  }
+
+  /** Tells some of the others that there is one more mirror. */
+  #makeKnown(mirror: Machine): void {
+    const address = addressOf(mirror.name)
+    for (const machine of this.#world.machines) {
+      if (machine === mirror || (machine.mode === 'peer' && this.#world.random.chance(0.5))) continue
+      machine.setup = { ...machine.setup, mirrors: [...machine.setup.mirrors, address] }
+      this.#world.heed(machine)
+    }
+  }
+
+  /** Nobody knows this mirror any more; who knew no other is told of one. */
+  #forget(address: string): void {
+    for (const machine of this.#world.machines) {
+      if (!machine.setup.mirrors.includes(address)) continue
+      const rest = machine.setup.mirrors.filter((url) => url !== address)
+      const isAlone = rest.length === 0 && !this.#world.mirrors.includes(machine)
+      const others = this.#world.mirrors.filter((mirror) => mirror !== machine)
+      const other = isAlone ? [addressOf(this.#world.random.pick(others).name)] : []
+      machine.setup = { ...machine.setup, mirrors: [...rest, ...other] }
+      this.#world.heed(machine)
+    }
   }
 
   /** A new machine begins with what another's disk holds now. */
@@ -65,18 +95,20 @@ export class Membership {
   }
 
   #join(): void {
-    const { random, mirrors, machines } = this.#world
+    const { mirrors } = this.#world
     if (mirrors.length >= MIRRORS) return
     this.#world.count('joined mirrors')
     const known = mirrors.map(({ name }) => addressOf(name))
-    const mirror = this.#world.add('mirror', { mirrors: known, scope: undefined, hold: 'all', live: true })
-    const address = addressOf(mirror.name)
+    const mirror = this.#world.add('mirror', {
+      mirrors: known,
+      scope: undefined,
+      hold: 'all',
+      live: true,
+      discovers: false,
+      bytesPerHour: undefined,
+    })
     this.#world.tell(`${mirror.name} joins`)
-    for (const machine of machines) {
-      if (machine === mirror || (machine.mode === 'peer' && random.chance(0.5))) continue
-      machine.setup = { ...machine.setup, mirrors: [...machine.setup.mirrors, address] }
-      this.#world.heed(machine)
-    }
+    this.#makeKnown(mirror)
     this.#startLater(mirror)
   }
 
@@ -87,14 +119,7 @@ export class Membership {
     this.#world.count('mirrors that left')
     this.#world.tell(`${mirror.name} leaves`)
     this.#world.remove(mirror)
-    const address = addressOf(mirror.name)
-    const other = addressOf(random.pick(this.#world.mirrors).name)
-    for (const machine of this.#world.machines) {
-      const rest = machine.setup.mirrors.filter((url) => url !== address)
-      const isAlone = rest.length === 0 && !this.#world.mirrors.includes(machine)
-      machine.setup = { ...machine.setup, mirrors: isAlone ? [other] : rest }
-      this.#world.heed(machine)
-    }
+    this.#forget(addressOf(mirror.name))
   }
 
   /** A mirror loses all that it has. */
@@ -134,16 +159,5 @@ export class Membership {
       this.#world.tell(`${target.name} begins with ${records.length} documents of ${original.name}`)
       this.#startLater(target)
     })
-  }
-}
-
-/** All leaves whose bodies a replica holds. */
-async function heldBy(replica: Replica): Promise<readonly LogRecord[]> {
-  const records: LogRecord[] = []
-  for (let since = 0; ; ) {
-    const page = await replica.feed({ since, bodies: true, whole: true })
-    records.push(...page.records.filter(({ kind }) => kind === 'revision'))
-    if (!page.more) return records
-    since = page.position.seq
   }
 }

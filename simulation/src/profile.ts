@@ -10,6 +10,12 @@ export interface Profile {
   readonly pauseMs: readonly [least: number, most: number]
   /** The chance that a peer's index covers a part of the documents only. */
   readonly scoped: number
+  /** The chance that a run has hours in which nothing is done and nothing goes wrong. */
+  readonly hours: number
+  /** The chance that the mirrors of a run name each other, and peers use those that are named. */
+  readonly discovers: number
+  /** The chance that a machine may send and take so many bytes in an hour only. */
+  readonly frugal: number
   /** Of messages between machines: lost, doubled, cut off, answered by a captive portal. A run draws its share of it. */
   readonly network: number
   readonly partition: number
@@ -39,6 +45,9 @@ const everything: Profile = {
   steps: [100, 600],
   pauseMs: [10, 120],
   scoped: 0.3,
+  hours: 0.2,
+  discovers: 0.15,
+  frugal: 0.05,
   network: 0.05,
   partition: 0.01,
   kill: 0.012,
@@ -58,6 +67,7 @@ const short: Profile = {
   mirrors: [1, 2],
   ids: [5, 15],
   steps: [60, 140],
+  hours: 0.1,
   network: 0.08,
   partition: 0.02,
   kill: 0.025,
@@ -94,6 +104,9 @@ export const profiles = {
   merges: {
     ...short,
     scoped: 0,
+    hours: 0,
+    discovers: 0,
+    frugal: 0,
     partition: 0.06,
     restore: 0,
     membership: 0,

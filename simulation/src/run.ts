@@ -3,6 +3,7 @@ import { finish } from './finish.js'
 import type { Parts } from './ground.js'
 import { troubles } from './hosts.js'
 import type { Machine } from './machine.js'
+import type { NetworkFaults } from './network-faults.js'
 import { operate } from './operations.js'
 import { type Profile, profiles } from './profile.js'
 import { Violation } from './violation.js'
@@ -89,9 +90,12 @@ async function drive(world: World, usage: Usage, limit: number | undefined): Pro
   const steps = Math.min(drawn, limit ?? drawn)
   const pauseMs = random.between(...profile.pauseMs)
   const faults = new Faults(world)
-  world.hosts.network.setFaults(troubles(profile.network * random.fraction()))
+  const trouble = troubles(profile.network * random.fraction())
+  world.hosts.network.setFaults(trouble)
+  const restAt = world.hasHours ? random.below(steps) : undefined
   for (let step = 0; step < steps; step++) {
     await scheduler.sleep(random.around(pauseMs), 'step')
+    if (step === restAt) await passHours(world, trouble)
     usage.step(world, random.pick(random.chance(0.85) ? world.peers : world.machines))
     faults.step()
   }
@@ -101,6 +105,20 @@ async function drive(world: World, usage: Usage, limit: number | undefined): Pro
   await usage.end?.(world)
 }
 
+/** Nothing is done, and nothing goes wrong any more, for longer than it takes a quiet pair to compare what it knows. */
+async function passHours(world: World, trouble: Partial<NetworkFaults>): Promise<void> {
+  const { hosts, random, scheduler } = world
+  world.count('hours of rest')
+  world.tell('hours pass')
+  hosts.network.heal()
+  await scheduler.sleep(random.between(70, 200) * 60_000, 'rest')
+  for (const { process } of world.machines)
+    for (const { mismatches } of process?.replication.mirrors() ?? [])
+      for (let i = 0; i < mismatches; i++) world.count('differences found while all was quiet')
+  hosts.network.setFaults(trouble)
+  world.tell('work goes on')
+}
+
 /** Mirrors that all know each other, and peers that know some of them. */
 function populate(world: World): void {
   const { random, profile } = world
@@ -108,7 +126,14 @@ function populate(world: World): void {
   const addresses = Array.from({ length: mirrors }, (_, i) => addressOf(`m${i}`))
   for (let i = 0; i < mirrors; i++) {
     const others = addresses.filter((_, index) => index !== i)
-    world.add('mirror', { mirrors: others, scope: undefined, hold: 'all', live: random.chance(0.8) })
+    world.add('mirror', {
+      mirrors: others,
+      scope: undefined,
+      hold: 'all',
+      live: random.chance(0.8),
+      discovers: false,
+      bytesPerHour: bytesPerHour(world),
+    })
   }
   const peers = random.between(...profile.peers)
   for (let i = 0; i < peers; i++) {
@@ -120,6 +145,13 @@ function populate(world: World): void {
         : undefined,
       hold: random.chance(0.7) ? 'used' : 'all',
       live: random.chance(0.8),
+      discovers: world.hasNamed && random.chance(0.7),
+      bytesPerHour: bytesPerHour(world),
     })
   }
+}
+
+/** So many that some work has to wait, and that it comes to its end in an hour. */
+function bytesPerHour({ random, profile }: World): number | undefined {
+  return random.chance(profile.frugal) ? random.between(1_000_000, 10_000_000) : undefined
 }

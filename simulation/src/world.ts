@@ -60,7 +60,8 @@ export class World extends Ground {
     })
     this.machines.push(machine)
     const application = new Application(this, machine, {
-      disksAt: (addresses) => this.disksAt(addresses),
+      disksAt: (addresses) =>
+        machine.setup.discovers ? this.machines.map(({ diskName }) => diskName) : this.disksAt(addresses),
       failed: (operation, error) => this.check.operationFailed(machine, operation, error),
     })
     this.#applications.set(machine, application)
@@ -105,8 +106,8 @@ export class World extends Ground {
   heed(machine: Machine): void {
     this.run(machine, 'heed its setup', async ({ replication }) => {
       const { mirrors } = machine.setup
-      for (const { url } of replication.mirrors())
-        if (!mirrors.includes(url)) await replication.removeMirror(url)
+      for (const { url, namedBy } of replication.mirrors())
+        if (namedBy === undefined && !mirrors.includes(url)) await replication.removeMirror(url)
       for (const url of mirrors) await replication.addMirror(url)
     })
   }
