@@ -31,6 +31,7 @@ import { type RouteOptions, takeNothing } from './routes/scope.js'
 import { type GivenToken, TokenBook } from './tokens/token-book.js'
 import { TokenStore } from './tokens/token-store.js'
 
+/** What a mirror is made with. */
 export interface MirrorOptions {
   /** The folder that holds a folder for each database; made when the first of them is. */
   readonly data: string

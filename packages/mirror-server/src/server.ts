@@ -19,6 +19,7 @@ import { serverLimits } from './limits.js'
 import { type MirrorOptions, type MirrorParts, partsOf, serveMirror } from './mirror.js'
 import { type TlsFiles, TlsKeeper } from './tls-files.js'
 
+/** What a server that is a mirror and nothing else is made with. */
 export interface MirrorServerOptions extends MirrorOptions {
   /** Where failures and events go; documents and tokens never do. Default: nowhere. */
   readonly logger?: FastifyBaseLogger

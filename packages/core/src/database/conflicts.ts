@@ -24,6 +24,7 @@ export interface Conflict<T = Document> {
   readonly base?: Stored<T>
 }
 
+/** How `resolve` goes. */
 export interface ResolveOptions {
   readonly signal?: AbortSignal
 }

@@ -27,6 +27,7 @@ export type Input<T> = Storable<T> & { readonly id?: string; readonly rev?: stri
 /** What a write and a read give. */
 export type Stored<T = Document> = T & { readonly id: string; readonly rev: string }
 
+/** One revision of a document, by name. */
 export interface Ref {
   readonly id: string
   readonly rev: string
@@ -35,6 +36,7 @@ export interface Ref {
 /** Returned from an `update` to delete the document. */
 export const REMOVE: unique symbol = Symbol('mynah.remove')
 
+/** How a write goes. */
 export interface PutOptions {
   /** Replaces whatever is current, without naming its rev. */
   readonly overwrite?: boolean
@@ -42,10 +44,12 @@ export interface PutOptions {
   readonly signal?: AbortSignal
 }
 
+/** What became of one of many writes. */
 export type Outcome<T> =
   | { readonly ok: true; readonly doc: Stored<T> }
   | { readonly ok: false; readonly error: MynahError }
 
+/** What a read may give, and how long it may take. */
 export interface ReadOptions {
   /** This revision, rather than the winner; also one that was superseded, as long as it is held. */
   readonly rev?: string
@@ -107,6 +111,7 @@ export interface Snapshot {
   ): Promise<(Stored<T> | undefined)[]>
 }
 
+/** A range of ids, in order of their UTF-8 bytes. */
 export interface ListOptions {
   readonly prefix?: string
   readonly gt?: string
@@ -120,6 +125,7 @@ export interface ListOptions {
   readonly signal?: AbortSignal
 }
 
+/** Which changes, and from where on. */
 export interface ChangesOptions {
   /** Exclusive: a change's cursor, or 'now'. Default: the beginning. */
   readonly since?: string

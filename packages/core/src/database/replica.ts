@@ -55,6 +55,7 @@ export interface FeedPage {
   readonly alone: boolean
 }
 
+/** Which page of the feed. */
 export interface FeedOptions {
   /** Exclusive. 0 begins at the start. */
   readonly since: number
@@ -83,6 +84,7 @@ export type MergeOutcome =
   | { readonly result: 'detached' }
   | { readonly result: 'refused'; readonly error: MynahError }
 
+/** How records are merged. */
 export interface MergeOptions {
   /** The paths are whole: none is `detached`. */
   readonly whole?: boolean
@@ -90,6 +92,7 @@ export interface MergeOptions {
   readonly from?: 'peer' | 'mirror'
 }
 
+/** What became of merged records, in their order. */
 export interface MergeReport {
   /** One for each record, in order. */
   readonly outcomes: readonly MergeOutcome[]

@@ -32,6 +32,7 @@ export interface Transaction {
   delete(target: string | Ref): Promise<Ref | undefined>
 }
 
+/** How a transaction goes. */
 export interface TransactionOptions {
   /** Ends it with the signal's reason, and nothing written, before its commit has begun. */
   readonly signal?: AbortSignal

@@ -13,6 +13,7 @@ export type VerifyProgress =
   | { readonly phase: 'log'; readonly doneBytes: number; readonly totalBytes: number }
   | ({ readonly phase: 'index' } & IndexProgress)
 
+/** What `verify` does beside looking. */
 export interface VerifyOptions {
   /** Mends what can be mended from what is whole. Default false. Records that cannot be read count as lost either way. */
   readonly repair?: boolean
@@ -26,6 +27,7 @@ export interface VerifyOptions {
   readonly onProgress?: (progress: VerifyProgress) => void
 }
 
+/** What `verify` found, and did. */
 export interface VerifyReport {
   readonly ok: boolean
   readonly findings: readonly VerifyFinding[]

@@ -29,6 +29,7 @@ export interface DiskOperation {
  */
 export type DiskFault = 'error' | 'flip' | 'short' | 'lie'
 
+/** How a disk in RAM behaves. */
 export interface MemoryDiskOptions {
   /** What the disk leaves to chance. Default: always 0.5, for a disk that nothing happens to. */
   readonly random?: RandomSource

@@ -35,10 +35,12 @@ export interface Storage {
   close(): Promise<void>
 }
 
+/** Held until it is released, or its process ends. */
 export interface StorageLock {
   release(): Promise<void>
 }
 
+/** A file of the storage, as `list` tells it. */
 export interface StoredFile {
   readonly name: string
   readonly length: number

@@ -35,6 +35,7 @@ export interface Operation {
   readonly errors?: readonly (keyof typeof errorMeanings)[]
 }
 
+/** One answer of an operation, as OpenAPI describes it. */
 export interface Answer {
   readonly description: string
   readonly content?: Readonly<Record<string, Schema>>

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { serverLimits } from '../limits.js'
 import { freeBytes } from './disk-space.js'
 
+/** Which disk, and how much of it is kept free. */
 export interface DiskGuardOptions {
   readonly folder: string
   /** Room that is kept free. */

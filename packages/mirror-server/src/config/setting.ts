@@ -20,6 +20,7 @@ export function text<T extends string | undefined>(told: Told<T>, initial: T): S
   return { ...told, initial, wants: 'a text', read }
 }
 
+/** A setting that is one of some words. */
 export function oneOf<T extends string>(told: Told<T>, initial: T, all: readonly T[]): Setting<T> {
   const read = (given: unknown) => all.find((one) => one === given)
   return { ...told, initial, wants: `one of ${all.join(', ')}`, read }
@@ -52,6 +53,7 @@ export function number(
   return { ...told, initial, wants: wants ?? `a number from ${least} to ${most}`, read }
 }
 
+/** A setting that is on or off; off unless it is told. */
 export function flag(told: Told<boolean>): Setting<boolean> {
   const read = (given: unknown) => {
     if (typeof given === 'boolean') return given

@@ -103,6 +103,7 @@ export function variableOf(name: string): string {
   return `MYNAH_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
 }
 
+/** The settings' names, in the table's order. */
 export function namesOf(settings: typeof table): readonly Name[] {
   return Object.keys(settings) as Name[]
 }

@@ -16,6 +16,7 @@ export interface FollowedMirror {
   readonly token?: string
 }
 
+/** Whom a mirror follows, and with which databases. */
 export interface FollowerOptions {
   readonly mirrors: readonly FollowedMirror[]
   readonly databases: Databases

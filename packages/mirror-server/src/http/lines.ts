@@ -28,6 +28,7 @@ export function jsonLines<T>(json: (item: T) => string): Lines<T> {
   }
 }
 
+/** How lines are written, and what they may take. */
 export interface LinesOptions<T> {
   readonly lines: Lines<T>
   readonly env: Env

@@ -12,6 +12,7 @@ import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendWhole, t
 /** What a document is written as. */
 export const documentTypes = [mediaTypes.json, mediaTypes.message]
 
+/** A request about one document. */
 export interface DocumentRequest extends DatabaseRequest {
   Params: { readonly db: string; readonly '*': string }
 }

@@ -7,6 +7,7 @@ import type { Databases } from '../databases/databases.js'
 import { refuseOtherMethods } from '../http/failures.js'
 import { needs } from './scope.js'
 
+/** What `/ready` looks at. */
 export interface HealthOptions {
   readonly databases: Databases
   readonly disk: DiskGuard

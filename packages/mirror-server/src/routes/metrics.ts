@@ -9,6 +9,7 @@ import { PeerLag } from '../metrics/peer-lag.js'
 import { ServerMetrics } from '../metrics/server-metrics.js'
 import { type DatabaseRequest, needs, type RouteOptions } from './scope.js'
 
+/** What `/metrics` looks at. */
 export interface MetricsOptions extends RouteOptions {
   /** The folder of the databases. */
   readonly folder: string

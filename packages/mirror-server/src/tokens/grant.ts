@@ -10,6 +10,7 @@ import { IdPrefixes } from '@mynah/replication/serve'
  */
 export const rights = ['read', 'write', 'sync', 'admin'] as const
 
+/** What a token may allow. */
 export type Right = (typeof rights)[number]
 
 /** What is granted, and of which databases and documents. */

@@ -21,6 +21,7 @@ export interface GivenToken {
   readonly prefixes?: readonly string[]
 }
 
+/** Where tokens come from. */
 export interface TokenBookOptions {
   readonly store: TokenStore
   /** Those that are good as long as the process lives, besides the tokens of the store. */

@@ -47,6 +47,7 @@ export function hashOf(token: string): string {
   return createHash('sha256').update(token).digest('hex')
 }
 
+/** The file of a token, by its id. */
 export function fileNameOf(id: string): string {
   return `${id}.token`
 }
@@ -56,6 +57,7 @@ export function idOfFile(name: string): string | undefined {
   return /^([0-9a-f]{16})\.token$/.exec(name)?.[1]
 }
 
+/** The bytes of a token's file, as text. */
 export function encodeToken({ createdMs, expiresMs, ...token }: StoredToken): string {
   const line = JSON.stringify({
     format: FORMAT,

@@ -21,6 +21,7 @@ export interface TokenList {
   readonly damaged: readonly TokenCorruptError[]
 }
 
+/** What a new token is for. */
 export type TokenTerms = Pick<StoredToken, 'databases' | 'can' | 'prefixes'> & {
   /** How long it is good, milliseconds; undefined: for ever. */
   readonly goodForMs: number | undefined

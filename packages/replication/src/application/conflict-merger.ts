@@ -17,6 +17,7 @@ type Maybe<T> = T | Promise<T>
 /** Merges what several places made of a document; undefined leaves the conflict as it is. */
 export type OnConflict = (conflict: Conflict) => Maybe<Input<Document> | typeof REMOVE | undefined>
 
+/** Whose conflicts are merged, and how. */
 export interface ConflictMergerOptions {
   readonly db: Database
   readonly env: Env

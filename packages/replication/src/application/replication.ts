@@ -5,6 +5,7 @@ import type { MirrorState } from '../mirror/mirror.js'
 import type { Transport } from '../transport/transport.js'
 import type { OnConflict } from './conflict-merger.js'
 
+/** How a database is replicated. */
 export interface ReplicateOptions {
   /** Added to those remembered, as `http://host:8800/v1/sensors`; a given token replaces the remembered one. */
   readonly mirrors?: readonly (string | { readonly url: string; readonly token?: string })[]
@@ -40,6 +41,7 @@ export interface ReplicateOptions {
   readonly env?: Env
 }
 
+/** How one mirror stands, now. */
 export interface MirrorStatus {
   readonly url: string
   /** The mirror that named this one; undefined where the application gave it. */
@@ -61,6 +63,7 @@ export interface MirrorStatus {
   readonly error: Error | undefined
 }
 
+/** How the replication stands, now: for a line on a screen. */
 export interface ReplicationStatus {
   /**
    * `idle`: nothing to do, or no mirror. `active`: connecting, or documents are travelling. `offline`: no mirror is
@@ -89,6 +92,7 @@ export interface ReplicationStatus {
 /** A document that a mirror refused. It stays here as it is. */
 export type Rejection = Parked
 
+/** How many mirrors are waited for, and for how long. */
 export interface SyncedOptions {
   /** On how many mirrors, each another database. Default: one, whenever there is one. */
   readonly mirrors?: number
@@ -139,6 +143,7 @@ export interface SyncReport {
   readonly rejected: readonly Rejection[]
 }
 
+/** What is told as it happens, by the event's name. */
 export interface ReplicationEvents {
   readonly status: ReplicationStatus
   /** Documents that travelled: `push`, acknowledged by the mirror; `pull`, new here, by id. */

@@ -17,6 +17,7 @@ export interface StatusSources {
   readonly traffic: Pick<Traffic, 'bytesUp' | 'bytesDown' | 'lastContactMs' | 'resumesAt'>
 }
 
+/** How one mirror stands. */
 export function mirrorStatus({ replica, backlog, scope }: StatusSources, mirror: Mirror): MirrorStatus {
   return {
     url: mirror.address,
@@ -32,6 +33,7 @@ export function mirrorStatus({ replica, backlog, scope }: StatusSources, mirror:
   }
 }
 
+/** How all of them stand, told by the one that counts. */
 export function replicationStatus(sources: StatusSources): ReplicationStatus {
   const { scheduler, traffic } = sources
   const { bytesUp, bytesDown, lastContactMs, resumesAt } = traffic

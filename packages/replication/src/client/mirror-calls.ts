@@ -17,8 +17,10 @@ import type { Traffic } from './traffic.js'
 const REQUESTS_AT_ONCE = 4
 /** A first line, and headers that every message has. */
 const HEAD_BYTES = 100
+/** The higher goes first. */
 export const priorities = { background: 0, read: 1 } as const
 
+/** Which mirror is asked, and by what. */
 export interface MirrorCallsOptions {
   /** As `mirrorAddress` gives it. */
   readonly address: string

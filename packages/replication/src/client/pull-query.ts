@@ -2,6 +2,7 @@ import type { Checkpoint, LogRecord, Position } from '@mynah/core/replica'
 import { headers as names } from '../protocol/names.js'
 import { parsePosition, positionText } from '../protocol/position.js'
 
+/** What a pull asks for. */
 export interface PullQuery {
   /** Exclusive; from the start without. */
   readonly since?: Position

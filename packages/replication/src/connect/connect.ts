@@ -5,6 +5,7 @@ import type { Transport } from '../transport/transport.js'
 import { DocumentsClient } from './documents-client.js'
 import { RemoteDocuments } from './remote-documents.js'
 
+/** How a mirror is reached. */
 export interface ConnectOptions {
   readonly token?: string
   /** Ends the first contact. */

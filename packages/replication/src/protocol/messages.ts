@@ -107,6 +107,7 @@ function mirrorsOf(shape: Shape, value: unknown): readonly string[] {
   return mirrors.map((address) => shape.text(address))
 }
 
+/** The bytes of what a push is answered with. */
 export function encodePushAnswer(answer: PushAnswer): Uint8Array {
   return pack({
     position: positionText(answer.position),

@@ -89,6 +89,7 @@ export function decodeAskedRanges(bytes: Uint8Array): readonly AskedRange[] {
   })
 }
 
+/** The bytes of what a question about ranges is answered with. */
 export function encodeToldRanges({ ranges, owed }: ToldRanges): Uint8Array {
   return pack({ owed, ranges: ranges.map(entryOf) })
 }

@@ -24,6 +24,7 @@ export interface ToldShards {
   readonly lost: boolean
 }
 
+/** The bytes of an answer of shards, as they lie. */
 export function encodeShards({ shards, lost }: ToldShards): Uint8Array {
   const length = shards.reduce((sum, shard) => sum + LENGTH_BYTES + shard.length, HEADER_BYTES)
   const bytes = new Uint8Array(length)

@@ -6,6 +6,7 @@ import type { Progress } from '../mirror/progress.js'
 import { wireLimits } from '../protocol/names.js'
 import type { Sender } from '../push/sender.js'
 
+/** Whose shards are copied, and to where. */
 export interface BootstrapOptions {
   readonly replica: Replica
   readonly client: MirrorClient

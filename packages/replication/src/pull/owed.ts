@@ -10,6 +10,7 @@ const BATCH = 100
 const PAUSE_MS = 60_000
 const PAUSE_MS_MAX = 3_600_000
 
+/** What owes bodies, and who may have them. */
 export interface OwedOptions {
   readonly replica: Replica
   readonly env: Env

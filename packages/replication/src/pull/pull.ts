@@ -11,6 +11,7 @@ import { Bootstrap } from './bootstrap.js'
 /** Before all that a history has. */
 const nowhere: Position = { incarnation: '0'.repeat(32), seq: 0 }
 
+/** What is pulled from where, and who hears of it. */
 export interface PullOptions {
   readonly replica: Replica
   readonly client: MirrorClient

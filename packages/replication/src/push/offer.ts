@@ -10,6 +10,7 @@ import type { Push } from './push.js'
 const PAUSE_MS = 300_000
 const PAUSE_MS_MAX = 3_600_000
 
+/** What is offered, and to whom. */
 export interface OfferOptions {
   readonly replica: Replica
   readonly env: Env

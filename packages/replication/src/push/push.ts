@@ -4,6 +4,7 @@ import { add, Sender, type SenderOptions, type Sent } from './sender.js'
 /** Raw bytes of one page of the feed, and so of one push. */
 const PAGE_BYTES = 1024 * 1024
 
+/** What is pushed to where, and who hears of it. */
 export interface PushOptions extends SenderOptions {
   /** After each page that was answered, or needed no answer; `documents` were acknowledged. */
   readonly onPushed: (documents: number) => void

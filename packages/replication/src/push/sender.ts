@@ -16,6 +16,7 @@ import { recordCodes, wireLimits } from '../protocol/names.js'
 /** Leaves that are looked under at once: each may bring a body. */
 const UNDER_LEAVES = 100
 
+/** What is sent to where. */
 export interface SenderOptions {
   readonly replica: Replica
   readonly env: Env
@@ -31,6 +32,7 @@ export interface Sent {
   readonly refused: Parked[]
 }
 
+/** Counts what became of more records to the first. */
 export function add(sent: Sent, more: Sent): void {
   for (const id of more.accepted) sent.accepted.add(id)
   sent.refused.push(...more.refused)

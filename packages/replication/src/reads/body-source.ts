@@ -11,6 +11,7 @@ import { type Question, Questions } from './questions.js'
 /** How long nobody waits for a mirror any more that another one was faster than. */
 const LATE_MS = 60_000
 
+/** Whom reads may ask. */
 export interface MirrorBodiesOptions {
   readonly env: Env
   /** The mirror in use, or the next that connects. Rejects when all fail. */

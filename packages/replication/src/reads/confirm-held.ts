@@ -3,6 +3,7 @@ import type { MirrorClient } from '../client/mirror-client.js'
 import { wireLimits } from '../protocol/names.js'
 import { unlessAborted } from '../timing/deferred.js'
 
+/** Who may confirm. */
 export interface Confirming {
   /** The mirror in use, or the next that connects. Rejects when all fail. */
   readonly reach: (

@@ -8,6 +8,7 @@ export interface Question<Of, Answer> {
   readonly answer: Deferred<Answer>
 }
 
+/** What is asked together, and by what. */
 export interface QuestionsOptions<Of, Answer> {
   readonly env: Pick<Env, 'yield'>
   readonly keyOf: (of: Of) => string

@@ -141,6 +141,7 @@ function onlyThere({ id }: ToldId): Difference {
   return { id, here: false, there: true }
 }
 
+/** The same ids as a range of the index; without an end where `to` is none. */
 export function rangeOf({ from, to }: Bounds): IdRange {
   return { gte: from, ...(to !== undefined && { lt: to }) }
 }

@@ -15,6 +15,7 @@ const SUPPLIED_LEAVES = 50
 /** Pages of what a mirror owes: enough for any database, and an end for one that tells of more and more. */
 const OWED_PAGES = 10_000
 
+/** Between whom documents that differ are exchanged. */
 export interface ExchangeOptions {
   readonly replica: Replica
   readonly client: MirrorClient

@@ -14,6 +14,7 @@ const EVERY_MS = 3_600_000
 /** Until it is tried again where the pair was not quiet. */
 const AGAIN_MS = 60_000
 
+/** Who compares with whom, and when not. */
 export interface QuietComparisonOptions {
   readonly replica: Replica
   readonly env: Env

@@ -11,6 +11,7 @@ const EXCHANGED = 500
 /** Ids of our own, outside of the scope, that are offered together. */
 const OFFERED = 500
 
+/** Who reconciles with whom, over what. */
 export interface ReconcileOptions extends ExchangeOptions {
   /** The mirror's position before anything was asked. */
   readonly there: Position

@@ -6,6 +6,7 @@ import { bearerToken, mirrorAddress } from '../transport/mirror-address.js'
 import type { Discovery } from './discovery.js'
 import type { Scheduler } from './scheduler.js'
 
+/** Where mirrors go that are known. */
 export interface KnownMirrorsOptions {
   readonly replica: Replica
   readonly env: Env

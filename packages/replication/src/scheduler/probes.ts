@@ -15,6 +15,7 @@ const CALM_MS = 600_000
 const PROBES = 4
 const PATIENCE_MS = 10_000
 
+/** Who is asked how they are, and by what. */
 export interface ProbesOptions {
   readonly env: Env
   readonly scheduler: Scheduler

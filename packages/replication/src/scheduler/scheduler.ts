@@ -13,6 +13,7 @@ import { Tries } from './tries.js'
 /** When it is looked again whether two addresses still lead to one database. */
 const SAME_RETRY_MS = 300_000
 
+/** What the scheduler begins, and who hears of it. */
 export interface SchedulerOptions {
   readonly env: Env
   /** A session with the mirror, not begun. */

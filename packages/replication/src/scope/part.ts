@@ -4,10 +4,12 @@ import { queryCharacters } from './scope.js'
 /** Id prefixes; undefined for all ids, [] for none. */
 export type Prefixes = readonly string[] | undefined
 
+/** Whether it is all ids. */
 export function isAll({ prefixes, without = [] }: IdPrefixes): boolean {
   return prefixes === undefined && without.length === 0
 }
 
+/** The ids of these prefixes (undefined: all), without those of the others. */
 export function partOf(prefixes: Prefixes, without: readonly string[] = []): IdPrefixes {
   return { ...(prefixes && { prefixes: shortest(prefixes) }), ...(without.length > 0 && { without }) }
 }

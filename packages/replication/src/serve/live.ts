@@ -5,6 +5,7 @@ import { wireLimits } from '../protocol/names.js'
 import { type Deferred, deferred } from '../timing/deferred.js'
 import { follow } from './follow.js'
 
+/** What a live stream tells of, and for how long. */
 export interface LiveOptions {
   /** For the heartbeat. */
   readonly env: Pick<Env, 'setTimer'>

@@ -30,6 +30,7 @@ export function queryBytes(query: Query, name: string, absent: number, most: num
   return Math.min(Number(text), most)
 }
 
+/** A position in a query; undefined where there is none. @throws MessageInvalidError */
 export function queryPosition(query: Query, name: string): Position | undefined {
   const text = queryText(query, name)
   return text === undefined ? undefined : positionOf(text, name)

@@ -14,6 +14,7 @@ export type Lookup = (
 export const systemLookup: Lookup = (hostname, options, callback) =>
   nodeLookup(hostname, { ...options, all: true }, callback)
 
+/** Where connections may lead. */
 export interface ConnectOptions {
   readonly timeoutMs: number
   readonly lookup: Lookup

@@ -17,6 +17,7 @@ interface Agents {
   readonly streams: Agent
 }
 
+/** How long HTTP waits, and who finds addresses. */
 export interface HttpTransportOptions {
   /** Finds the addresses of names. Default: the system's way. */
   readonly lookup?: Lookup

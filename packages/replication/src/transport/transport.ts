@@ -19,6 +19,7 @@ export interface TransportRequest {
   readonly within?: readonly AddressClass[]
 }
 
+/** An answer that is here as a whole. */
 export interface TransportAnswer {
   readonly status: number
   /** Names in lower case; of repeated ones the first. */
@@ -26,6 +27,7 @@ export interface TransportAnswer {
   readonly body: Uint8Array
 }
 
+/** An answer that has begun. */
 export interface TransportStream {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
