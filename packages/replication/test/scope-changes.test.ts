@@ -1,6 +1,7 @@
 import { type Database, open } from '@mynah/core'
 import { MemoryDisk } from '@mynah/core/compliance'
 import { replicaOf } from '@mynah/core/replica'
+import type { Replication } from '@mynah/replication'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualEnv, rounds, until } from './manual-env.js'
@@ -215,6 +216,53 @@ describe('what left the scope', () => {
     const third = await replicated(db, mirror, ['a/', 'b/'])
     expect(await db.get('b/699')).toEqual(await mirror.database.get('b/699'))
     expect(await third.explain('b/699')).toMatchObject({ state: 'current' })
+  })
+
+  test('of who holds all: what left is dropped and not fetched again, what comes back is', async () => {
+    const folder = await rig.folder()
+    let db = await rig.database('peer', folder)
+    const mirror = await rig.mirror()
+    for (const prefix of ['a/', 'b/', 'c/']) await putMany(mirror.database, prefix, 150)
+    const all = (prefixes: readonly string[]) =>
+      rig.replicate(db, mirror, { scope: { prefixes }, hold: 'all' })
+    const settled = (replication: Replication) =>
+      until(
+        () =>
+          isLive(replication) &&
+          isQuiet(replication) &&
+          replication.status().owed === 0 &&
+          replicaOf(db).settings().left === undefined,
+      )
+    const heldBelow = async () => {
+      const counts: Record<string, number> = {}
+      for await (const { id } of db.list()) counts[id.slice(0, 2)] = (counts[id.slice(0, 2)] ?? 0) + 1
+      return counts
+    }
+    // Stubs of what it held by use are not fetched for another scope.
+    const used = await rig.replicate(db, mirror, { scope: { prefixes: ['c/'] } })
+    await until(() => isLive(used) && isQuiet(used))
+    await used.close()
+    let replication = await all(['a/', 'b/'])
+    await settled(replication)
+    expect(await heldBelow()).toEqual({ 'a/': 150, 'b/': 150 })
+    await expect(db.evict(['a/1'])).rejects.toMatchObject({ code: 'MYNAH_HOLDS_ALL' })
+    await db.put({ id: 'a/mine' })
+    await replication.synced()
+    await db.delete('a/mine')
+    await replication.close()
+    replication = await all(['b/'])
+    await settled(replication)
+    expect(await heldBelow()).toEqual({ 'b/': 150 })
+    expect((await db.stats()).owed).toBe(0)
+    expect((await db.read('a/1', { freshness: 'local' })).current).toBe(false)
+    await replication.close()
+    await db.close()
+    db = await rig.database('peer', folder)
+    replication = await all(['a/', 'b/'])
+    await settled(replication)
+    expect(await heldBelow()).toEqual({ 'a/': 150, 'b/': 150 })
+    expect((await db.read('a/1', { freshness: 'local' })).current).toBe(true)
+    expect(await mirror.database.count()).toBe(450)
   })
 
   test('is dropped by a later session where no mirror was reached, and not by a first scope', async () => {

@@ -44,6 +44,8 @@ export interface Context {
   readonly heldBytes: number | undefined
   /** Undefined without a budget. */
   budget: HeldWatch | undefined
+  /** Up to which seq all bodies below these prefixes were found held, where they are to be. */
+  allHeld: { readonly prefixes: readonly string[]; readonly seq: number } | undefined
   /** Set when the database begins to close. */
   closing: boolean
 }

@@ -18,7 +18,7 @@ export interface Database extends Documents, AsyncDisposable {
    * On a peer: drops the bodies of these documents' leaves that a mirror, asked now, names as durably held, and gives how
    * many it dropped. The documents stay known, and are fetched again when they are read; nothing of it replicates. What is
    * pinned, not pushed yet, or that the mirror lacks stays.
-   * @throws HoldsAllError on a mirror, or with `hold: 'all'`
+   * @throws HoldsAllError on a mirror, or with `hold: 'all'` for what is in the scope
    * @throws UnconfirmedError when no mirror could be asked: there is none, none answers, replication does not run
    */
   evict(ids: Iterable<string>): Promise<number>

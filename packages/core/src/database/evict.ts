@@ -7,6 +7,7 @@ import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import type { IndexKeeper } from './index-keeper.js'
 import { holdsAll } from './owed.js'
+import { heldPrefixes, isToHold } from './owed-in-scope.js'
 import type { LeafRef } from './replica.js'
 
 /** Documents that a mirror is asked about at once. */
@@ -45,7 +46,7 @@ export class Evictor {
   /** How many bodies were dropped. @throws DocumentInvalidError, HoldsAllError, UnconfirmedError, StorageError */
   async evict(ids: Iterable<string>): Promise<number> {
     const wanted = [...new Set(acceptMany(ids, 'ids').map(acceptId))]
-    if (holdsAll(this.#context)) throw new HoldsAllError()
+    this.#requireFree(wanted)
     let evicted = 0
     for (let start = 0; start < wanted.length; start += EVICT_BATCH) {
       try {
@@ -73,7 +74,7 @@ export class Evictor {
       bytes: 0,
       sync: true,
       plan: (plan) => {
-        if (holdsAll(this.#context)) throw new HoldsAllError()
+        this.#requireFree([...leaves.keys()])
         let dropped = 0
         for (const [id, some] of leaves) {
           const free = some.filter((leaf) => !pins.has(id) && this.#isFree(leaf))
@@ -85,6 +86,12 @@ export class Evictor {
     // One may have been pinned while its drop was being written.
     pins.lack(leaves.keys())
     return evicted
+  }
+
+  /** @throws HoldsAllError where nothing may be dropped, or one of these is to be held */
+  #requireFree(ids: readonly string[]): void {
+    const isAll = holdsAll(this.#context) && heldPrefixes(this.#context) === undefined
+    if (isAll || ids.some((id) => isToHold(this.#context, id))) throw new HoldsAllError()
   }
 
   async #held(ids: readonly string[]): Promise<Held[]> {

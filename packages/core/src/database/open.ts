@@ -103,6 +103,7 @@ async function openLocked(
     onMode: new Set(),
     source: undefined,
     harmed,
+    allHeld: undefined,
     closing: false,
   }
   return new EmbeddedDatabase(context, housekeeping(context, home, storage, lock))

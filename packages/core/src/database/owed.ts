@@ -3,13 +3,16 @@ import type { Manifest, ManifestData } from '../log/manifest.js'
 import type { Sequenced } from '../log/record.js'
 import { mergeSpans } from '../log/span.js'
 import type { Context } from './context.js'
+import { heldPrefixes, isToHold, owedInScope, SCOPED } from './owed-in-scope.js'
 import type { LeafRef, OwedPage } from './replica.js'
 
 /** Past this many spans they are made one, in which more may be fetched than is owed. */
 const SPANS_MAX = 1_000
 /** Begins the `after` of pages of pinned documents, before the place of the last one in their list. */
 const PINNED = 'pinned '
-const PINS_PAGE = 1_000
+/** The `after` of the first page of what was lost, where another came before. */
+const LOST = 'lost'
+const COUNT_PAGE = 1_000
 
 /**
  * Adds records to those whose bodies are owed; to be called before they are appended, so that no end of the process
@@ -24,31 +27,55 @@ export async function remember(manifest: Manifest, seqs: readonly number[]): Pro
 }
 
 /**
- * What this replica is to hold and does not: where it holds all, every leaf without a body; else those whose bodies were
- * lost to damage, or with the newer state of a database that was put back to an older one, and then those of pinned
+ * What this replica is to hold and does not: where it holds all, every leaf without a body; where it holds all of a scope,
+ * those within; and else, or besides, those whose bodies were lost to damage, or with the newer state of a database that was put back to an older one, and then those of pinned
  * documents. All of it derived from what the log, its manifest and the pins say, so that no loss of the index forgets it.
  */
 export async function owedPage(
   context: Context,
   options: { readonly after?: string; readonly limit: number; readonly ids?: number },
 ): Promise<OwedPage> {
-  if (holdsAll(context)) return notHeld(context, options)
   const { after, limit } = options
-  if (after?.startsWith(PINNED)) return pinned(context, Number(after.slice(PINNED.length)), limit)
-  const page = await lost(context, options)
+  const prefixes = heldPrefixes(context)
+  if (prefixes === undefined && holdsAll(context)) return notHeld(context, options)
+  if (prefixes !== undefined && (after === undefined || after.startsWith(SCOPED))) {
+    const page = await owedInScope(context, prefixes, options)
+    return page.next === undefined ? { ...page, next: LOST } : page
+  }
+  if (after?.startsWith(PINNED))
+    return beyond(context, await pinned(context, Number(after.slice(PINNED.length)), limit))
+  const page = await lost(context, after === undefined || after === LOST ? { limit } : { after, limit })
   const isLast = page.next === undefined && context.pins.size > 0
-  return isLast ? { ...page, next: `${PINNED}0` } : page
+  return beyond(context, isLast ? { ...page, next: `${PINNED}0` } : page)
+}
+
+/** Without what is told already, as it is to be held whatever was lost or pinned. */
+function beyond(context: Context, { leaves, ...page }: OwedPage): OwedPage {
+  return { ...page, leaves: leaves.filter(({ id }) => !isToHold(context, id)) }
 }
 
 /** How many leaves are owed. */
 export async function owedCount(context: Context): Promise<number> {
-  if (holdsAll(context)) return context.index.root.notHeld
-  let count = 0
-  for await (const { leaves } of lostLeaves(context, 0)) count += leaves.length
+  if (heldPrefixes(context) === undefined && holdsAll(context)) return context.index.root.notHeld
+  let count = await countInScope(context)
+  const isBeyond = ({ id }: LeafRef) => !isToHold(context, id)
+  for await (const { leaves } of lostLeaves(context, 0)) count += leaves.filter(isBeyond).length
   for (let after: number | undefined = 0; after !== undefined; ) {
-    const page: OwedPage = await pinned(context, after, PINS_PAGE)
-    count += page.leaves.length
+    const page: OwedPage = await pinned(context, after, COUNT_PAGE)
+    count += page.leaves.filter(isBeyond).length
     after = page.next === undefined ? undefined : Number(page.next.slice(PINNED.length))
+  }
+  return count
+}
+
+async function countInScope(context: Context): Promise<number> {
+  const prefixes = heldPrefixes(context)
+  if (prefixes === undefined) return 0
+  let page = await owedInScope(context, prefixes, { limit: COUNT_PAGE })
+  let count = page.leaves.length
+  while (page.next !== undefined) {
+    page = await owedInScope(context, prefixes, { limit: COUNT_PAGE, after: page.next })
+    count += page.leaves.length
   }
   return count
 }
@@ -60,7 +87,7 @@ export async function lostIds(context: Context): Promise<readonly string[]> {
   return [...ids]
 }
 
-/** Whether every body is to be held here. */
+/** Whether every body is to be held here, or every one of the scope. */
 export function holdsAll({ mode, manifest }: Pick<Context, 'mode' | 'manifest'>): boolean {
   return mode === 'mirror' || manifest.data.replication.hold === 'all'
 }

@@ -41,8 +41,8 @@ export class Leaving {
 
   /** To be called when all is pushed; tells whether there was something, and it is done. Goes on with the next call. */
   async run(signal: AbortSignal): Promise<boolean> {
-    // Who holds all keeps what is held, until it holds less.
-    if (this.#running || this.#parts.length === 0 || this.#scope().bodies) return false
+    // A mirror keeps what it holds, until it is none.
+    if (this.#running || this.#parts.length === 0 || this.#replica.mode === 'mirror') return false
     this.#running = true
     try {
       for (const part of this.#parts)
