@@ -18,7 +18,7 @@ export const serverLimits = {
   /** Open connections. */
   connections: 20_000,
   /** What is in flight at a stop may take so long to finish, milliseconds. */
-  stopGraceMs: 10_000,
+  stopGraceMs: 8_000,
   /** Bytes of requests' and answers' bodies in memory at a time; beyond, a request is asked to come again. */
   bodyBytesInFlight: 256 * 1024 * 1024,
   /** Shards decoded, merged or encoded at a time; others wait. Each may take `limits.blockBytes` of core's. */

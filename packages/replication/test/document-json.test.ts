@@ -1,7 +1,7 @@
 import type { Value } from '@mynah/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { documentJson } from '../src/protocol/document-json.js'
+import { documentJson, parseDocumentJson } from '../src/protocol/document-json.js'
 
 /** The other direction, written from the page and not from the code. */
 function untag(value: unknown): unknown {
@@ -65,4 +65,16 @@ test('the tags are those of the page', () => {
   expect(json).toBe(
     '{"at":{"$date":"1970-01-01T00:00:00.000Z"},"raw":{"$bytes":"AQID"},"big":{"$bigint":"-5"},"$$date":"a member"}',
   )
+})
+
+test('what is nested too deep is refused before it is parsed, and brackets in texts are none', () => {
+  const deep = (levels: number, pad = '') => `{"pad":"${pad}","a":${'['.repeat(levels)}${']'.repeat(levels)}}`
+  const pad = '[\\"{'.repeat(5_000)
+  for (const text of [deep(100), deep(100, pad)]) expect(parseDocumentJson(text)).toHaveProperty('a')
+  for (const text of [deep(101), deep(101, pad), '['.repeat(8_000_000), '{"a":'.repeat(3_000_000)]) {
+    const begun = performance.now()
+    expect(() => parseDocumentJson(text)).toThrow(/deeper than 100 levels/)
+    expect(performance.now() - begun).toBeLessThan(1_000)
+  }
+  expect(() => parseDocumentJson(`{"a":"${'['.repeat(20_000)}`)).toThrow(/not JSON/)
 })

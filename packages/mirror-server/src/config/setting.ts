@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+
 /** One thing that an operator may set. */
 export interface Setting<T> {
   /** As commander takes it, `--port <number>`; a secret has none, as everybody may read a process's arguments. */
@@ -10,6 +12,8 @@ export interface Setting<T> {
   readonly wants: string
   /** The value that was meant; undefined where it is none. Text stands for numbers and lists, as in the environment. */
   readonly read: (given: unknown) => T | undefined
+  /** It is not repeated where it is wrong: there may be a secret in it. */
+  readonly hidden?: boolean
 }
 
 type Told<T> = Pick<Setting<T>, 'flags' | 'about'>
@@ -37,6 +41,57 @@ export function texts<T extends undefined | readonly string[]>(
     return all as readonly string[]
   }
   return { ...told, initial, wants: 'a list of texts', read }
+}
+
+/** What goes into a header as it is, and is told to nobody. It has no option. */
+export function secret(about: string): Setting<string | undefined> {
+  const read = (given: unknown) =>
+    typeof given === 'string' && /^[\x21-\x7e]+$/.test(given) ? given : undefined
+  return { about, initial: undefined, wants: 'printable ASCII without spaces', read, hidden: true }
+}
+
+/** Several texts of one kind. */
+export function textsThat<T extends undefined | readonly string[]>(
+  told: Told<T> & { readonly wants: string; readonly hidden?: boolean },
+  initial: T,
+  fits: (text: string) => boolean,
+): Setting<readonly string[] | T> {
+  const { read, ...setting } = texts(told, initial)
+  return {
+    ...setting,
+    wants: told.wants,
+    read: (given) => {
+      const all = read(given)
+      return all?.every(fits) ? all : undefined
+    },
+  }
+}
+
+/** Of a mirror or of one of its databases, with nothing secret in it. */
+export function isMirrorUrl(text: string): boolean {
+  const { protocol, username, password, search, hash } = urlOf(text) ?? {}
+  return /^https?:$/.test(protocol ?? '') && `${username}${password}${search}${hash}` === ''
+}
+
+/** As a browser sends it: no path, not even a slash. */
+export function isOrigin(text: string): boolean {
+  return text === '*' || (/^https?:/.test(text) && urlOf(text)?.origin === text)
+}
+
+/** An address, a network of them, or a name for the usual ones. */
+export function isProxy(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true
+  const [address = '', bits, ...rest] = text.split('/')
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!
+  return (
+    most > 0 &&
+    rest.length === 0 &&
+    (bits === undefined || (/^[0-9]{1,3}$/.test(bits) && Number(bits) <= most))
+  )
+}
+
+function urlOf(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined
 }
 
 /** A whole number within bounds. */

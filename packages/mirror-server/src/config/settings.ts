@@ -1,6 +1,20 @@
 import { readFileSync } from 'node:fs'
-import { flag, number, oneOf, type Setting, text, texts } from './setting.js'
+import {
+  flag,
+  isMirrorUrl,
+  isOrigin,
+  isProxy,
+  number,
+  oneOf,
+  type Setting,
+  secret,
+  text,
+  texts,
+  textsThat,
+} from './setting.js'
 import { StartError } from './start-error.js'
+
+const MIRRORS = 'mirrors as in https://host:8800 or https://host:8800/v1/name, with no user and no query'
 
 /** Everything that an operator may set, in the order of the help. */
 export const table = {
@@ -15,34 +29,50 @@ export const table = {
   }),
   host: text({ flags: '--host <address>', about: 'address to listen on' }, '127.0.0.1'),
   create: texts({ flags: '--create <name...>', about: 'databases to make where they are not there yet' }, []),
-  mirrorOf: texts(
+  mirrorOf: textsThat(
     {
       flags: '--mirror-of <url...>',
       about: 'other mirrors, whose databases this one has too, kept equal each way',
+      wants: MIRRORS,
+      hidden: true,
     },
     [],
+    isMirrorUrl,
   ),
-  advertise: texts(
+  advertise: textsThat(
     {
       flags: '--advertise <url...>',
       about: 'where peers reach this mirror and others; default: those of --mirror-of',
+      wants: MIRRORS,
+      hidden: true,
     },
     undefined,
+    isMirrorUrl,
   ),
   tlsCert: text(
     { flags: '--tls-cert <file>', about: 'certificate and its chain (PEM): serves HTTPS' },
     undefined,
   ),
   tlsKey: text({ flags: '--tls-key <file>', about: 'key of the certificate (PEM)' }, undefined),
-  trustProxy: texts(
+  trustProxy: textsThat(
     {
+      wants: 'addresses, networks as in 10.0.0.0/8, or loopback, linklocal, uniquelocal',
       flags: '--trust-proxy <address...>',
       about:
         'proxies, or networks of them, whose X-Forwarded-For and -Proto are believed: 10.0.0.0/8, loopback',
     },
     [],
+    isProxy,
   ),
-  cors: texts({ flags: '--cors <origin...>', about: 'pages of these origins may ask; * for all' }, []),
+  cors: textsThat(
+    {
+      flags: '--cors <origin...>',
+      about: 'pages of these origins may ask; * for all',
+      wants: 'origins as in https://app.example, or *',
+    },
+    [],
+    isOrigin,
+  ),
   rateLimit: number(
     {
       flags: '--rate-limit <number>',
@@ -74,14 +104,8 @@ export const table = {
     'error',
   ]),
   accessLog: flag({ flags: '--access-log', about: 'logs each request: its route, never its id or content' }),
-  token: text(
-    { about: 'what is sent as "Authorization: Bearer" to do everything; tokens for less: mynah token' },
-    undefined,
-  ),
-  mirrorToken: text(
-    { about: 'what this mirror sends to those of --mirror-of; without it, what token says' },
-    undefined,
-  ),
+  token: secret('what is sent as "Authorization: Bearer" to do everything; tokens for less: mynah token'),
+  mirrorToken: secret('what this mirror sends to those of --mirror-of; without it, what token says'),
 } as const satisfies Readonly<Record<string, Setting<unknown>>>
 
 type Name = keyof typeof table
@@ -140,8 +164,8 @@ export function settingsJson(settings: Settings): string {
   return JSON.stringify(Object.fromEntries(shown), undefined, 2)
 }
 
-function told({ flags }: Setting<unknown>, given: unknown): string {
-  return flags === undefined ? '' : `, not ${JSON.stringify(given)}`
+function told({ hidden }: Setting<unknown>, given: unknown): string {
+  return hidden === true ? '' : `, not ${JSON.stringify(given)}`
 }
 
 function contentOf(path: string): Readonly<Record<string, unknown>> {

@@ -47,6 +47,15 @@ test('what is no setting’s value is told with where it was set', async () => {
     ],
     [{ flags: {}, env: { MYNAH_ACCESS_LOG: 'yes' } }, 'MYNAH_ACCESS_LOG wants true or false'],
     [await of({ create: 'a,b', port: -1 }), '"port" in '],
+    [{ flags: { cors: ['app.example'] }, env: {} }, '--cors wants origins as in https://app.example'],
+    [{ flags: { cors: ['https://app.example/'] }, env: {} }, '--cors wants origins'],
+    [{ flags: {}, env: { MYNAH_TRUST_PROXY: 'banana' } }, 'MYNAH_TRUST_PROXY wants addresses'],
+    [{ flags: { trustProxy: ['10.0.0.0/33'] }, env: {} }, '--trust-proxy wants addresses'],
+    [await of({ mirrorOf: ['first.example'] }), '"mirrorOf" in '],
+    [{ flags: { mirrorOf: ['http://user:very-secret@a'] }, env: {} }, 'with no user and no query.'],
+    [{ flags: { advertise: ['ftp://a'] }, env: {} }, '--advertise wants mirrors as in https://'],
+    [{ flags: {}, env: { MYNAH_TOKEN: 'two words' } }, 'MYNAH_TOKEN wants printable ASCII without spaces.'],
+    [{ flags: {}, env: { MYNAH_MIRROR_TOKEN: 'line\n' } }, 'MYNAH_MIRROR_TOKEN wants printable ASCII'],
     [await of({ create: [''] }), '"create" in '],
     [await of({ prot: 1 }), 'There is no setting "prot"'],
     [await of('{"__proto__":{"port":1}}'), 'There is no setting "__proto__"'],
@@ -74,6 +83,15 @@ test('secrets are in no message and no print', async () => {
     expect(thrown).toMatch(/token|not JSON/)
     expect(thrown).not.toContain(secret)
   }
+})
+
+test('proxies, origins and mirrors are taken as they are written', () => {
+  const flags = {
+    cors: ['*', 'http://localhost:3000', 'https://app.example'],
+    trustProxy: ['loopback', '10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
+    mirrorOf: ['https://a', 'http://[::1]:8800/v1/x', 'https://b/base/v1'],
+  }
+  expect(settingsFrom({ flags, env: {} })).toMatchObject(flags)
 })
 
 test('what is printed can be a file of settings', async () => {

@@ -4,6 +4,10 @@ import { MessageInvalidError } from '../errors.js'
 /** Past so many bits a bigint is written in hexadecimal: decimal digits take time that grows with their square. */
 const DECIMAL_BITS = 4_096
 const DECIMAL_DIGITS_MAX = 1_300
+/** However deep a text of so many characters is, it is parsed at once. */
+const SHALLOW_CHARACTERS = 10_000
+const ownMember = { enumerable: true, configurable: true, writable: true }
+const TOO_DEEP = `it is nested deeper than ${limits.depth} levels`
 
 /**
  * A document as JSON, losslessly:
@@ -38,6 +42,7 @@ export function documentJson(value: Value): string {
 
 /** What `documentJson` wrote, or somebody else by the same rules. @throws MessageInvalidError */
 export function parseDocumentJson(text: string): Value {
+  if (text.length > SHALLOW_CHARACTERS && isDeeperThan(limits.depth + 1, text)) return fail(TOO_DEEP)
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
@@ -47,21 +52,55 @@ export function parseDocumentJson(text: string): Value {
   return untagged(parsed, 1)
 }
 
+/** Looked at before it is parsed: V8 takes seconds for some megabytes of brackets, and nothing else runs meanwhile. */
+function isDeeperThan(most: number, text: string): boolean {
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case 0x22:
+        at = endOfString(text, at)
+        break
+      case 0x5b:
+      case 0x7b:
+        depth += 1
+        if (depth > most) return true
+        break
+      case 0x5d:
+      case 0x7d:
+        depth -= 1
+    }
+  }
+  return false
+}
+
+/** Where the string ends that begins at a quote; past the text where it does not. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x5c) at += 1
+    else if (code === 0x22) break
+  }
+  return at
+}
+
 function untagged(value: unknown, depth: number): Value {
   if (typeof value !== 'object' || value === null) return value as Value
-  if (depth > limits.depth + 1) return fail(`it is nested deeper than ${limits.depth} levels`)
+  if (depth > limits.depth + 1) return fail(TOO_DEEP)
   if (Array.isArray(value)) return value.map((item) => untagged(item, depth + 1))
-  const members = Object.entries(value)
-  const [first] = members
-  if (members.length === 1 && first![0] in tags) return tags[first![0] as keyof typeof tags](first![1])
+  const given = value as Readonly<Record<string, unknown>>
+  const members = Object.keys(given)
+  const first = members[0]!
+  if (members.length === 1 && first in tags) return tags[first as keyof typeof tags](given[first])
   const plain: { [member: string]: Value } = {}
-  for (const [member, held] of members) {
+  for (const member of members) {
     if (member.startsWith('$') && !member.startsWith('$$'))
       return fail(`${JSON.stringify(member)} is no tag: a member that begins with $ gets one more`)
     const name = member.startsWith('$') ? member.slice(1) : member
-    // An assignment to __proto__ would set the prototype.
-    const own = { value: untagged(held, depth + 1), enumerable: true, configurable: true, writable: true }
-    Object.defineProperty(plain, name, own)
+    const own = untagged(given[member], depth + 1)
+    // An assignment would set the prototype; and of each member a definition would take seconds, where there are many.
+    if (name === '__proto__') Object.defineProperty(plain, name, { value: own, ...ownMember })
+    else plain[name] = own
   }
   return plain
 }
