@@ -3,6 +3,7 @@ import { auditCrashes, type CrashCounts } from './crash-audit.js'
 import { type DamageCounts, sweepDamage } from './damage-sweep.js'
 import { auditFleet, type FleetCounts } from './fleet-audit.js'
 import { auditRestarts, type RestartCounts } from './restart-audit.js'
+import { wholeNumber } from './whole-number.js'
 
 const help = `npm run audit -- [options]: kills databases, cuts their power, and counts what they lose.
 
@@ -92,13 +93,6 @@ async function damageSweep(seed: number, damages: number, show: (text: string) =
   conclude(report, damageLine(report))
 }
 
-function count(name: string, text: string): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new RangeError(`--${name} takes a whole number, not ${text}`)
-  return value
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -113,16 +107,16 @@ async function main(): Promise<void> {
     },
   })
   if (values.help) return console.log(help)
-  const seed = count('seed', values.seed)
+  const seed = wholeNumber('seed', values.seed)
   console.log(`seed ${seed}`)
   const show = progress()
-  if (values.damage !== undefined) return damageSweep(seed, count('damage', values.damage), show)
-  if (values.restarts !== undefined) return restarts(count('restarts', values.restarts), show)
+  if (values.damage !== undefined) return damageSweep(seed, wholeNumber('damage', values.damage), show)
+  if (values.restarts !== undefined) return restarts(wholeNumber('restarts', values.restarts), show)
   const crashes = await auditCrashes({
     seed,
-    kills: count('kills', values.kills),
-    cuts: count('cuts', values.cuts),
-    documents: count('documents', values.documents),
+    kills: wholeNumber('kills', values.kills),
+    cuts: wholeNumber('cuts', values.cuts),
+    documents: wholeNumber('documents', values.documents),
     onProgress: (counts) => show(crashLine(counts)),
   })
   conclude(crashes, `${crashLine(crashes)}; killed ${JSON.stringify(crashes.killedIn)}`)

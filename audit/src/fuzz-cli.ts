@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { fuzz } from './fuzz/fuzz.js'
+import { wholeNumber } from './whole-number.js'
 
 const help = `npm run fuzz -- [options]: sends spoilt requests to every path of a mirror.
 
@@ -9,13 +10,6 @@ const help = `npm run fuzz -- [options]: sends spoilt requests to every path of 
 `
 
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`
-
-function count(name: string, text: string): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new RangeError(`--${name} takes a whole number, not ${text}`)
-  return value
-}
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -27,13 +21,13 @@ async function main(): Promise<void> {
     },
   })
   if (values.help) return console.log(help)
-  const seed = count('seed', values.seed)
+  const seed = wholeNumber('seed', values.seed)
   console.log(`seed ${seed}`)
   let shownMs = 0
   const report = await fuzz({
     seed,
-    requests: count('requests', values.requests),
-    from: count('from', values.from),
+    requests: wholeNumber('requests', values.requests),
+    from: wholeNumber('from', values.from),
     onProgress(done, rssBytes) {
       if (Date.now() - shownMs < 10_000) return
       shownMs = Date.now()

@@ -11,6 +11,14 @@ const written: Operation['answers'] = {
   },
 }
 const conditions = { 'if-match': shapes.ifMatch, 'if-none-match': shapes.ifNoneMatch }
+const writeKey: Operation = {
+  tag: 'keys',
+  summary: 'Write a key',
+  headers: conditions,
+  body: value,
+  answers: written,
+  errors: [412, 413, 415, 507],
+}
 
 /** All but documents and replication: databases, keys, and what is for operators. */
 export const serverOperations: Readonly<Record<string, Operation>> = {
@@ -130,22 +138,8 @@ export const serverOperations: Readonly<Record<string, Operation>> = {
     },
     errors: [404, 412],
   },
-  [`PUT ${routes.key}`]: {
-    tag: 'keys',
-    summary: 'Write a key',
-    headers: conditions,
-    body: value,
-    answers: written,
-    errors: [412, 413, 415, 507],
-  },
-  [`POST ${routes.key}`]: {
-    tag: 'keys',
-    summary: 'Write a key',
-    headers: conditions,
-    body: value,
-    answers: written,
-    errors: [412, 413, 415, 507],
-  },
+  [`PUT ${routes.key}`]: writeKey,
+  [`POST ${routes.key}`]: writeKey,
   [`DELETE ${routes.key}`]: {
     tag: 'keys',
     summary: 'Delete a key',

@@ -5,10 +5,10 @@ import { answerChecksum, requestChecksum } from '../protocol/checksum.js'
 import { decodeError } from '../protocol/messages.js'
 import { headers, mediaTypes, wireLimits } from '../protocol/names.js'
 import { queryOf } from '../protocol/query.js'
-import { unlessAborted } from '../timing/deferred.js'
 import { linkedSignal } from '../timing/linked-signal.js'
 import type { AddressClass } from '../transport/address-class.js'
 import { databaseOf } from '../transport/mirror-address.js'
+import { reached } from '../transport/reached.js'
 import type { Transport, TransportAnswer, TransportRequest, TransportStream } from '../transport/transport.js'
 import type { HoldOff } from './hold-off.js'
 import type { Traffic } from './traffic.js'
@@ -71,7 +71,7 @@ export class MirrorCalls {
   /** A stream that began; its chunks are to be read with `chunk`. */
   async stream(call: Call): Promise<TransportStream> {
     const request = this.#request(call)
-    const stream = await this.#reached(call.signal, () => this.#options.transport.stream(request))
+    const stream = await reached(this.address, call.signal, () => this.#options.transport.stream(request))
     this.#options.traffic.count({ up: 0, down: 0, heads: headBytes(request) + headBytes(stream) })
     if (stream.status !== 200 || !isType(stream.headers, call.answerType)) {
       throw this.garbled(stream, 'not a live stream')
@@ -81,7 +81,7 @@ export class MirrorCalls {
 
   /** The next chunk of a stream. */
   async chunk(chunks: AsyncIterator<Uint8Array>, signal: AbortSignal): Promise<Uint8Array> {
-    const chunk = await this.#reached(signal, () => chunks.next())
+    const chunk = await reached(this.address, signal, () => chunks.next())
     if (chunk.done === true) throw new MirrorUnreachableError(this.address, 'the live stream ended')
     this.#options.traffic.count({ up: 0, down: chunk.value.length, heads: 0 })
     return chunk.value
@@ -160,21 +160,11 @@ export class MirrorCalls {
   async #ask(request: TransportRequest): Promise<TransportAnswer> {
     const { signal, release } = linkedSignal(request.signal)
     try {
-      return await this.#reached(signal, () => this.#options.transport.request({ ...request, signal }))
+      return await reached(this.address, signal, () =>
+        this.#options.transport.request({ ...request, signal }),
+      )
     } finally {
       release()
-    }
-  }
-
-  async #reached<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-    signal.throwIfAborted()
-    try {
-      return await unlessAborted(ask(), signal)
-    } catch (cause) {
-      signal.throwIfAborted()
-      throw new MirrorUnreachableError(this.address, cause instanceof Error ? cause.message : String(cause), {
-        cause,
-      })
     }
   }
 

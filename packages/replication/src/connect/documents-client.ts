@@ -9,19 +9,13 @@ import {
   UnreachableError,
   type Value,
 } from '@mynah/core'
-import {
-  answeredError,
-  DatabaseUnknownError,
-  MessageInvalidError,
-  MirrorAnswerError,
-  MirrorUnreachableError,
-} from '../errors.js'
+import { answeredError, DatabaseUnknownError, MessageInvalidError, MirrorAnswerError } from '../errors.js'
 import { parseDocumentJson } from '../protocol/document-json.js'
 import { decodeError, type ErrorMessage } from '../protocol/messages.js'
 import { mediaTypes, wireLimits } from '../protocol/names.js'
-import { unlessAborted } from '../timing/deferred.js'
 import { linkedSignal } from '../timing/linked-signal.js'
 import { databaseOf } from '../transport/mirror-address.js'
+import { reached } from '../transport/reached.js'
 import type { Transport, TransportAnswer, TransportRequest, TransportStream } from '../transport/transport.js'
 
 /** What is asked below a database's address. */
@@ -82,13 +76,13 @@ export class DocumentsClient {
     const { signal, release } = linkedSignal(this.#closed.signal, ...(request.signals ?? []))
     try {
       const asked = this.#request(request, signal)
-      const stream = await this.#reached(signal, () => this.#transport.stream(asked))
+      const stream = await reached(this.address, signal, () => this.#transport.stream(asked))
       if (stream.status !== 200) throw await this.#streamFailure(stream, request, signal)
       this.#requireType(stream, request.type ?? mediaTypes.json)
       const chunks = stream.body[Symbol.asyncIterator]()
       try {
         for (;;) {
-          const chunk = await this.#reached(signal, () => chunks.next())
+          const chunk = await reached(this.address, signal, () => chunks.next())
           if (chunk.done === true) return
           yield chunk.value
         }
@@ -156,7 +150,7 @@ export class DocumentsClient {
     const { signal, release } = linkedSignal(this.#closed.signal, ...(request.signals ?? []))
     try {
       const asked = this.#request(request, signal)
-      return await this.#reached(signal, () => this.#transport.request(asked))
+      return await reached(this.address, signal, () => this.#transport.request(asked))
     } finally {
       release()
     }
@@ -179,17 +173,6 @@ export class DocumentsClient {
     }
   }
 
-  async #reached<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-    signal.throwIfAborted()
-    try {
-      return await unlessAborted(ask(), signal)
-    } catch (cause) {
-      signal.throwIfAborted()
-      const detail = cause instanceof Error ? cause.message : String(cause)
-      throw new MirrorUnreachableError(this.address, detail, { cause })
-    }
-  }
-
   async #streamFailure(
     stream: TransportStream,
     request: DocumentsRequest,
@@ -197,7 +180,7 @@ export class DocumentsClient {
   ): Promise<Error> {
     const chunks: Uint8Array[] = []
     let length = 0
-    await this.#reached(signal, async () => {
+    await reached(this.address, signal, async () => {
       for await (const chunk of stream.body) {
         chunks.push(chunk)
         length += chunk.length

@@ -6,12 +6,12 @@ import type { Progress } from '../mirror/progress.js'
 import { wireLimits } from '../protocol/names.js'
 import type { Sender } from '../push/sender.js'
 
-/** Whose shards are copied, and to where. */
+/** What is taken from where, as shards or as a feed, and who hears of it. */
 export interface BootstrapOptions {
   readonly replica: Replica
   readonly client: MirrorClient
   readonly progress: Progress
-  /** As for a pull. */
+  /** Is told the mirror's newest place with each page, before what was taken counts as known there. */
   readonly sender: Pick<Sender, 'seen' | 'see'>
   /** Whether they are pulled too, rather than stubs. */
   readonly bodies: boolean

@@ -1,33 +1,18 @@
-import type { MynahError } from '@mynah/core'
-import type { Checkpoint, MergeReport, Position, Replica } from '@mynah/core/replica'
-import type { MirrorClient } from '../client/mirror-client.js'
+import type { Checkpoint, MergeReport, Position } from '@mynah/core/replica'
 import type { PulledPage, PullQuery } from '../client/pull-query.js'
 import { MirrorAnswerError } from '../errors.js'
-import type { Progress } from '../mirror/progress.js'
 import type { Track } from '../mirror/track.js'
-import type { Sender } from '../push/sender.js'
-import { Bootstrap } from './bootstrap.js'
+import { Bootstrap, type BootstrapOptions } from './bootstrap.js'
 
 /** Before all that a history has. */
 const nowhere: Position = { incarnation: '0'.repeat(32), seq: 0 }
 
 /** What is pulled from where, and who hears of it. */
-export interface PullOptions {
-  readonly replica: Replica
-  readonly client: MirrorClient
-  readonly progress: Progress
-  /** Is told the mirror's newest place with each page, before what was taken counts as known there. */
-  readonly sender: Pick<Sender, 'seen' | 'see'>
-  /** Whether they are pulled too, rather than stubs. */
-  readonly bodies: boolean
-  /** After each merge of a page: what it covers up to, what its merge came to, and the ids of documents that changed. */
-  readonly onPulled: (position: Position, report: MergeReport | undefined, changed: readonly string[]) => void
+export interface PullOptions extends BootstrapOptions {
   /** When the mirror's head has been reached. */
   readonly onUpToDate: () => void
   /** When it goes on where a copy of the mirror's shards ended that lack what the mirror lost: there is no checkpoint. */
   readonly onLost: () => void
-  /** For each record that could not be taken; the others are. */
-  readonly onRefused: (error: MynahError) => void
 }
 
 /**
