@@ -119,7 +119,7 @@ export class Mirror {
   }
 
   /** It leads to this database, with which another address is used: what was loaded of it is of no use. */
-  isSame(databaseId: string): void {
+  leadsTo(databaseId: string): void {
     this.databaseId = databaseId
     this.progress = undefined
   }
@@ -131,7 +131,7 @@ export class Mirror {
   }
 
   /** It answered, though it is not in use. */
-  isHere(latencyMs: number, nowMs: number): void {
+  answered(latencyMs: number, nowMs: number): void {
     this.measured(latencyMs)
     this.wellSinceMs ??= nowMs
     this.backoff.succeed()

@@ -53,6 +53,11 @@ export function wirePrint(sum: Uint8Array): Uint8Array {
   return sum.slice(-wireLimits.printBytes)
 }
 
+/** Whether two prints are of the same: both of one length. */
+export function isSamePrint(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((byte, i) => byte === b[i])
+}
+
 /** The sum of prints, mod 2^128. */
 export function addPrints(all: readonly { readonly print: Uint8Array }[]): Uint8Array {
   const sum = new Uint8Array(wireLimits.printBytes)

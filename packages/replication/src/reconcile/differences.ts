@@ -3,6 +3,7 @@ import { MirrorAnswerError } from '../errors.js'
 import { wireLimits } from '../protocol/names.js'
 import {
   type AskedRange,
+  isSamePrint,
   type ToldId,
   type ToldRange,
   type ToldRanges,
@@ -103,7 +104,7 @@ export class Differences {
     for (const [i, { from, count, print }] of told.parts.entries()) {
       const to = told.parts[i + 1]?.from ?? asked.to
       const own = sums[i]!
-      if (own.count === count && isSame(own.print, print)) continue
+      if (own.count === count && isSamePrint(own.print, print)) continue
       if (count === 0) yield* this.#compareIds({ from, to }, [])
       else this.#open.push({ from, to, depth: asked.depth + 1 })
     }
@@ -121,7 +122,7 @@ export class Differences {
           found.push(onlyThere(theirs[next++]!))
         const same = theirs[next]?.id === id ? theirs[next++] : undefined
         if (same === undefined) found.push({ id, here: true, there: false })
-        else if (!isSame(same.print, wirePrint(print))) found.push({ id, here: true, there: true })
+        else if (!isSamePrint(same.print, wirePrint(print))) found.push({ id, here: true, there: true })
       }
       const isEnd = ours.length < OWN_IDS
       if (isEnd) found.push(...theirs.slice(next).map(onlyThere))
@@ -150,8 +151,4 @@ function countOf({ sum }: AskedRange, told: ToldRange): number {
   if (told.kind === 'same') return sum?.count ?? 0
   if (told.kind === 'ids') return told.ids.length
   return told.parts.reduce((count, part) => count + part.count, 0)
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, i) => byte === b[i])
 }

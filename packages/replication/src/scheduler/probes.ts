@@ -89,8 +89,8 @@ export class Probes {
       if (scheduler.sessions.some((session) => session.mirror === mirror)) {
         mirror.measured(env.monotonicMs() - begunMs)
       } else {
-        if (mirror.databaseId !== info.id) mirror.isSame(info.id)
-        mirror.isHere(env.monotonicMs() - begunMs, begunMs)
+        if (mirror.databaseId !== info.id) mirror.leadsTo(info.id)
+        mirror.answered(env.monotonicMs() - begunMs, begunMs)
       }
     } catch (thrown) {
       // What fails in use is told by its session.

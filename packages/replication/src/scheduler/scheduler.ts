@@ -153,7 +153,7 @@ export class Scheduler {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
     if (error instanceof SameMirrorError) {
       mirror.state = 'waiting'
-      mirror.isSame(error.database)
+      mirror.leadsTo(error.database)
       mirror.retryAtMs = env.monotonicMs() + SAME_RETRY_MS
       onSame()
     } else {

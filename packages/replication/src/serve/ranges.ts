@@ -5,6 +5,7 @@ import {
   type AskedRange,
   decodeAskedRanges,
   encodeToldRanges,
+  isSamePrint,
   type ToldRange,
   wirePrint,
 } from '../protocol/ranges.js'
@@ -82,7 +83,7 @@ async function tell(
   if (theirs !== undefined) {
     const { count, sum } = await replica.sum(range)
     budget.ids -= SUM_IDS
-    if (theirs.count === count && isSame(theirs.print, wirePrint(sum))) return { kind: 'same' }
+    if (theirs.count === count && isSamePrint(theirs.print, wirePrint(sum))) return { kind: 'same' }
   }
   const prints = await replica.prints(range, cuts.listed + 1)
   budget.ids -= prints.length
@@ -115,10 +116,6 @@ function partsOf(ids: number, { listed, least, most, last }: Cuts): number {
 function spend(budget: Budget, texts: readonly string[]): void {
   budget.texts -= texts.length
   for (const text of texts) budget.textBytes -= 3 * text.length
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, i) => byte === b[i])
 }
 
 /** A page of the leaves whose bodies are to be held here and are not: `GET /v1/:db/owed`. */
