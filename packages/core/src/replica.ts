@@ -8,6 +8,20 @@ import { decodeShard, encodeShard } from './log/shard.js'
 export { compareUtf8 } from './bytes/compare.js'
 export { crc32 } from './bytes/hash.js'
 export { formatPosition, type Position, parsePosition } from './changes/positions.js'
+export { whenAborted } from './database/aborted.js'
+export {
+  acceptIds,
+  callback,
+  checkFunction,
+  checkIterable,
+  checkMembers,
+  checkOptions,
+  checkRead,
+  flag,
+  millisecondsFrom,
+  oneOf,
+  port,
+} from './database/arguments.js'
 export type {
   BodySource,
   Checkpoint,
@@ -33,7 +47,6 @@ export type {
   TakeCommit,
   TakeReport,
 } from './database/replica.js'
-
 export { deepFreeze } from './document/freeze.js'
 export { uuidSource } from './document/uuid.js'
 export { acceptDocument, acceptId, acceptRev, acceptTarget, acceptUnder } from './document/validate.js'

@@ -1,6 +1,6 @@
 import type { Env } from '../env/env.js'
 import { UnreachableError } from '../errors.js'
-import { aborted } from './aborted.js'
+import { aborted, whenAborted } from './aborted.js'
 
 /** How long a read waits for a mirror's answer, unless it says otherwise. */
 export const WAIT_MS = 2_000
@@ -16,12 +16,12 @@ export async function askWithin<R>(
   const over = new AbortController()
   const timer = env.setTimer(() => over.abort(new UnreachableError('the mirror')), options.waitMs ?? WAIT_MS)
   // By hand: Node keeps a composed signal, and what it leads to, for as long as somebody listens to it.
-  const stop = () => over.abort(options.signal?.reason)
-  options.signal?.addEventListener('abort', stop)
+  const { signal } = options
+  const stop = signal && whenAborted(signal, () => over.abort(signal.reason))
   try {
     return await Promise.race([run(over.signal), aborted(over.signal)])
   } finally {
     timer.cancel()
-    options.signal?.removeEventListener('abort', stop)
+    stop?.()
   }
 }

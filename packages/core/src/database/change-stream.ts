@@ -3,6 +3,8 @@ import { changedDocuments } from '../changes/feed.js'
 import { formatPosition, parsePosition, positionAt } from '../changes/positions.js'
 import { conflictsOf } from '../document/tree.js'
 import { CursorLostError } from '../errors.js'
+import { whenAborted } from './aborted.js'
+import { checkOptions } from './arguments.js'
 import { assemble } from './assemble.js'
 import type { Context } from './context.js'
 import type { Change, ChangesOptions } from './documents.js'
@@ -16,6 +18,7 @@ export async function* watchChanges(
   replica: Replica,
   options: ChangesOptions,
 ): AsyncGenerator<Change> {
+  checkOptions('changes', options)
   const { log, manifest } = context
   const { damage } = manifest.data
   let since = startOf(replica, options.since)
@@ -83,10 +86,10 @@ class Commits {
     this.#signal = signal
     const wake = () => this.#wake()
     const unsubscribe = replica.onCommit(wake)
-    signal?.addEventListener('abort', wake)
+    const stop = signal && whenAborted(signal, wake)
     this.#stop = () => {
       unsubscribe()
-      signal?.removeEventListener('abort', wake)
+      stop?.()
     }
   }
 

@@ -2,6 +2,7 @@ import type { Timer } from '../env/env.js'
 import { ClosedError, IndexCorruptError } from '../errors.js'
 import { Serial } from '../log/serial.js'
 import type { StoredShard } from '../log/span-table.js'
+import { checkOptions } from './arguments.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import type { IndexHome } from './index-home.js'
@@ -85,6 +86,7 @@ export class Compaction {
 
   /** Seals all and rewrites every segment of which a twentieth is dead. Calls wait for each other. */
   compact(options: CompactOptions = {}): Promise<CompactReport> {
+    checkOptions('work', options)
     return this.#runs.run(async () => {
       const { log } = this.#context
       options.signal?.throwIfAborted()

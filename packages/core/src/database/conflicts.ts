@@ -5,6 +5,7 @@ import { acceptId, acceptUnder } from '../document/validate.js'
 import { ConflictError, TransactionTooLargeError, UnreachableError } from '../errors.js'
 import { limits } from '../limits.js'
 import type { LogRecord } from '../log/record.js'
+import { checkFunction, checkOptions } from './arguments.js'
 import { assemble } from './assemble.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
@@ -56,10 +57,13 @@ export async function resolveConflict<T extends object>(
   ground: ConflictGround,
   id: string,
   merge: (conflict: Conflict<T>) => Maybe<Input<T> | typeof REMOVE>,
-  { signal }: ResolveOptions,
+  options: ResolveOptions,
 ): Promise<Stored<T> | undefined> {
   const { context, queue, reader, reading } = ground
   acceptId(id)
+  checkFunction('merge', merge)
+  checkOptions('signal', options)
+  const { signal } = options
   for (;;) {
     signal?.throwIfAborted()
     const live = await reading(async () => liveOf((await context.index.get(id))?.leaves ?? []))

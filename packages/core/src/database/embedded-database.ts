@@ -1,6 +1,5 @@
-import { acceptId } from '../document/validate.js'
 import { ClosedError, IndexCorruptError, ReadOnlyError } from '../errors.js'
-import { acceptMany, acceptMode, acceptRead } from './arguments.js'
+import { acceptIds, checkMode, checkOptions, checkRead } from './arguments.js'
 import { watchChanges } from './change-stream.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Compaction, CompactOptions, CompactReport } from './compaction.js'
@@ -91,7 +90,7 @@ export class EmbeddedDatabase implements Database {
 
   async setMode(mode: 'peer' | 'mirror'): Promise<void> {
     this.#requireWritable()
-    acceptMode(mode)
+    checkMode(mode)
     // Between two commits: what is dropped by a peer is dropped before it is asked as a mirror.
     await this.#queue.alone(async () => {
       await this.#context.manifest.update(() => ({ mode }))
@@ -148,14 +147,14 @@ export class EmbeddedDatabase implements Database {
 
   async get<T extends object = Document>(id: string, options?: ReadOptions): Promise<Stored<T> | undefined> {
     this.#requireOpen()
-    acceptRead(options)
+    checkRead(id, options)
     const hot = options === undefined ? this.#atOnce(() => this.#reader.hot(id)) : undefined
     return (hot ?? (await this.#reading(() => this.#reader.read(id, options))).doc) as Stored<T> | undefined
   }
 
   async read<T extends object = Document>(id: string, options?: ReadOptions): Promise<Read<T>> {
     this.#requireOpen()
-    acceptRead(options)
+    checkRead(id, options)
     const { rev, signal, freshness = 'index' } = options ?? {}
     const mayBeHot = rev === undefined && signal === undefined && freshness === 'index'
     const hot = mayBeHot ? this.#atOnce(() => this.#reader.hotRead(id)) : undefined
@@ -167,8 +166,8 @@ export class EmbeddedDatabase implements Database {
     options?: ReadOptions,
   ): Promise<(Stored<T> | undefined)[]> {
     this.#requireOpen()
-    const wanted = acceptMany(ids, 'ids')
-    acceptRead(options)
+    const wanted = acceptIds(ids)
+    checkOptions('read', options)
     return (await this.#reading(() => this.#reader.getMany(wanted, options))) as (Stored<T> | undefined)[]
   }
 
@@ -204,8 +203,7 @@ export class EmbeddedDatabase implements Database {
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<Version<T>> {
     this.#requireOpen()
-    acceptId(id)
-    const versions = this.#keeper.scan(() => versionsOf(this.#context, id, options.signal))
+    const versions = this.#keeper.scan(() => versionsOf(this.#context, id, options))
     yield* scanUntilClosed(this.#context, versions as AsyncGenerator<Version<T>>)
   }
 
@@ -221,16 +219,17 @@ export class EmbeddedDatabase implements Database {
 
   async pin(ids: Iterable<string>): Promise<void> {
     this.#requireWritable()
-    await this.#context.pins.add(acceptMany(ids, 'ids').map(acceptId))
+    await this.#context.pins.add(acceptIds(ids))
   }
 
   async unpin(ids: Iterable<string>): Promise<void> {
     this.#requireWritable()
-    await this.#context.pins.delete(acceptMany(ids, 'ids').map(acceptId))
+    await this.#context.pins.delete(acceptIds(ids))
   }
 
   async seal(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#requireWritable()
+    checkOptions('work', options)
     await this.#context.index.flush()
     await this.#context.log.seal(options)
   }

@@ -1,8 +1,7 @@
 import type { Leaf } from '../document/tree.js'
-import { acceptId } from '../document/validate.js'
 import { HoldsAllError, MynahError, UnconfirmedError } from '../errors.js'
 import { spanFrom } from '../log/span.js'
-import { acceptMany } from './arguments.js'
+import { acceptIds } from './arguments.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import type { IndexKeeper } from './index-keeper.js'
@@ -45,7 +44,7 @@ export class Evictor {
 
   /** How many bodies were dropped. @throws DocumentInvalidError, HoldsAllError, UnconfirmedError, StorageError */
   async evict(ids: Iterable<string>): Promise<number> {
-    const wanted = [...new Set(acceptMany(ids, 'ids').map(acceptId))]
+    const wanted = [...new Set(acceptIds(ids))]
     this.#requireFree(wanted)
     let evicted = 0
     for (let start = 0; start < wanted.length; start += EVICT_BATCH) {

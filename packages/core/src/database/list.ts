@@ -1,4 +1,5 @@
 import { readable } from '../changes/ancestry.js'
+import { checkOptions } from './arguments.js'
 import { assemble, plain } from './assemble.js'
 import type { Context } from './context.js'
 import type { ListOptions, Stored } from './documents.js'
@@ -10,6 +11,7 @@ export async function* listDocuments(
   reader: Reader,
   options: ListOptions = {},
 ): AsyncGenerator<Stored> {
+  checkOptions('list', options)
   let left = options.limit ?? Number.POSITIVE_INFINITY
   if (left <= 0) return
   for await (const [id, entry] of index.range(options, options.reverse)) {

@@ -9,6 +9,7 @@ export async function seqOf(
   context: Pick<Context, 'log' | 'index' | 'manifest'>,
   moment: Moment,
 ): Promise<number> {
+  if (typeof moment !== 'object' || moment === null) throw noMoment()
   const { log, index, manifest } = context
   const known = index.root.seq
   let seq = 'seq' in moment ? checked(moment.seq, known) : await lastSeqBy(context, timeOf(moment), known)
@@ -23,15 +24,19 @@ export async function seqOf(
 }
 
 function checked(seq: number, known: number): number {
+  if (typeof seq !== 'number') throw noMoment()
   if (!Number.isSafeInteger(seq) || seq < 0 || seq > known)
     throw new RangeError(`There is no seq ${seq}: the last one is ${known}`)
   return seq
 }
 
+function noMoment(): TypeError {
+  return new TypeError('at() takes { seq }, or { time } with a valid Date')
+}
+
 function timeOf(moment: { readonly time: Date }): number {
   const { time } = moment
-  if (!(time instanceof Date) || Number.isNaN(time.getTime()))
-    throw new TypeError('at() takes { seq }, or { time } with a valid Date')
+  if (!(time instanceof Date) || Number.isNaN(time.getTime())) throw noMoment()
   return time.getTime()
 }
 

@@ -1,7 +1,6 @@
 import type { Env } from '../env/env.js'
 import type { DerivedStore } from '../index/level.js'
 import type { Storage } from '../storage/storage.js'
-import { acceptMode } from './arguments.js'
 import type { IndexProgress } from './index-home.js'
 
 /** How a database is opened. */
@@ -35,19 +34,3 @@ export interface OpenOptions {
 
 /** What counts where an option is not given, bytes. */
 export const openDefaults = { cacheBytes: 32 * 1024 * 1024, shardBytes: 64 * 1024 } as const
-
-/** @throws TypeError, RangeError where an option is none */
-export function acceptOptions({ mode, durability, ...bytes }: OpenOptions): void {
-  if (mode !== undefined) acceptMode(mode)
-  if (durability !== undefined && durability !== 'sync' && durability !== 'relaxed')
-    throw new TypeError("durability must be 'sync' or 'relaxed'")
-  for (const [name, least] of [
-    ['cacheBytes', 0],
-    ['shardBytes', 1],
-    ['heldBytes', 0],
-  ] as const) {
-    const value = bytes[name]
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= least))
-      throw new RangeError(`${name} must be an integer from ${least} on`)
-  }
-}

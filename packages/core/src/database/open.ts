@@ -9,6 +9,7 @@ import { Manifest } from '../log/manifest.js'
 import { memoryStorage } from '../storage/memory-storage.js'
 import { nodeStorage } from '../storage/node-storage.js'
 import type { Storage, StorageLock } from '../storage/storage.js'
+import { checkOptions } from './arguments.js'
 import type { Context } from './context.js'
 import { type Ground, settleDamage } from './damage.js'
 import type { Database } from './database.js'
@@ -16,7 +17,7 @@ import { EmbeddedDatabase } from './embedded-database.js'
 import type { Harmed } from './harmed.js'
 import type { Housekeeping } from './housekeeping.js'
 import { type IndexHome, type IndexProgress, indexHome, renewed, replay, unseenUpTo } from './index-home.js'
-import { acceptOptions, type OpenOptions, openDefaults } from './open-options.js'
+import { type OpenOptions, openDefaults } from './open-options.js'
 import { Pins } from './pins.js'
 
 /**
@@ -28,7 +29,7 @@ import { Pins } from './pins.js'
 export async function open(location: string, options: OpenOptions = {}): Promise<Database> {
   if (typeof location !== 'string' || location === '')
     throw new TypeError('location must be a folder or ":memory:"')
-  acceptOptions(options)
+  checkOptions('open', options)
   const storage = options.storage ?? (location === ':memory:' ? memoryStorage() : nodeStorage(location))
   const mayCreate = options.createIfMissing !== false && options.readOnly !== true
   const orphan = await orphanIndex(location, options)

@@ -78,9 +78,8 @@ export class Reader {
     }
   }
 
-  async getMany(ids: Iterable<string>, options?: ReadOptions): Promise<(Stored | undefined)[]> {
-    const wanted = [...ids]
-    for (const id of wanted) acceptId(id)
+  /** Of ids that are some. */
+  async getMany(wanted: readonly string[], options?: ReadOptions): Promise<(Stored | undefined)[]> {
     const entries = await this.#context.index.lookup(wanted)
     const { env } = this.#context
     const begunMs = env.monotonicMs()

@@ -1,7 +1,7 @@
 import { readable } from '../changes/ancestry.js'
 import { acceptId } from '../document/validate.js'
 import { ClosedError, UnreachableError } from '../errors.js'
-import { acceptMany } from './arguments.js'
+import { acceptIds, checkOptions } from './arguments.js'
 import { assemble } from './assemble.js'
 import type { Context } from './context.js'
 import type { Document, Snapshot, Stored, Version } from './documents.js'
@@ -32,6 +32,7 @@ export class PastSnapshot implements Snapshot {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<Stored<T> | undefined> {
     acceptId(id)
+    checkOptions('signal', options)
     return (await this.#getMany([id], options))[0] as Stored<T> | undefined
   }
 
@@ -39,8 +40,8 @@ export class PastSnapshot implements Snapshot {
     ids: Iterable<string>,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<(Stored<T> | undefined)[]> {
-    const wanted = acceptMany(ids, 'ids')
-    for (const id of wanted) acceptId(id)
+    const wanted = acceptIds(ids)
+    checkOptions('signal', options)
     return (await this.#getMany(wanted, options)) as (Stored<T> | undefined)[]
   }
 
@@ -81,8 +82,11 @@ export class PastSnapshot implements Snapshot {
 export async function* versionsOf(
   context: Context,
   id: string,
-  signal: AbortSignal | undefined,
+  options: { readonly signal?: AbortSignal },
 ): AsyncGenerator<Version> {
+  acceptId(id)
+  checkOptions('signal', options)
+  const { signal } = options
   let lost: Error | undefined
   const places = await placesOf(context, id)
   for (const place of places) {

@@ -7,7 +7,7 @@ import type { Entry } from '../index/entry.js'
 import { limits } from '../limits.js'
 import type { LogRecord } from '../log/record.js'
 import { Serial } from '../log/serial.js'
-import { acceptMany } from './arguments.js'
+import { acceptIds, checkFunction, checkOptions } from './arguments.js'
 import { assemble, plain } from './assemble.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
@@ -63,8 +63,11 @@ export interface TransactionGround {
 export async function runTransaction<R>(
   ground: TransactionGround,
   run: (tx: Transaction) => Maybe<R>,
-  { signal }: TransactionOptions,
+  options: TransactionOptions,
 ): Promise<R> {
+  checkFunction('run', run)
+  checkOptions('signal', options)
+  const { signal } = options
   for (;;) {
     signal?.throwIfAborted()
     const attempt = new Attempt(ground, signal)
@@ -116,9 +119,9 @@ class Attempt implements Transaction {
   }
 
   getMany<T extends object = Document>(ids: Iterable<string>): Promise<(Stored<T> | undefined)[]> {
-    const wanted = acceptMany(ids, 'ids')
+    const wanted = acceptIds(ids)
     return this.#call(async () => {
-      await this.#load(wanted.map(acceptId))
+      await this.#load(wanted)
       const docs: (Stored | undefined)[] = []
       for (const id of wanted) docs.push(await this.#document(id))
       return docs as (Stored<T> | undefined)[]

@@ -1,5 +1,6 @@
 import { compareBytes } from '../bytes/compare.js'
 import { IndexCorruptError } from '../errors.js'
+import { checkOptions } from './arguments.js'
 import type { Context } from './context.js'
 import type { IndexProgress } from './index-home.js'
 import type { IndexKeeper } from './index-keeper.js'
@@ -45,6 +46,7 @@ export async function verify(
   settle: () => Promise<void>,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
+  checkOptions('work', options)
   const { repair, acceptLoss, signal, onProgress } = options
   const log = await keeper.use(() =>
     verifyLogFiles(context, settle, {

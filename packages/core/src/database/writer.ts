@@ -3,7 +3,7 @@ import { deepFreeze } from '../document/freeze.js'
 import { uuidSource } from '../document/uuid.js'
 import { acceptDocument, acceptTarget, acceptUnder } from '../document/validate.js'
 import { ConflictError, MynahError, UnreachableError } from '../errors.js'
-import { acceptMany } from './arguments.js'
+import { checkFunction, checkIterable, checkOptions } from './arguments.js'
 import { assemble } from './assemble.js'
 import { type CommitQueue, GROUP_BYTES, GROUP_IDS } from './commit-queue.js'
 import type { Context } from './context.js'
@@ -38,6 +38,7 @@ export class Writer {
   }
 
   async put<T extends object>(doc: T, options: PutOptions): Promise<Stored<T>> {
+    checkOptions('put', options)
     options.signal?.throwIfAborted()
     return this.#put<T>(this.#intent(doc, options), options.signal)
   }
@@ -56,8 +57,10 @@ export class Writer {
   }
 
   async putMany<T extends object>(docs: Iterable<T>, options: PutOptions): Promise<Outcome<T>[]> {
+    checkIterable('docs', docs)
+    checkOptions('put', options)
     options.signal?.throwIfAborted()
-    const intents = acceptMany(docs, 'docs').map((doc) => refusable(() => this.#intent(doc, options)))
+    const intents = Array.from(docs, (doc) => refusable(() => this.#intent(doc, options)))
     const accepted = intents.filter((intent): intent is PutIntent => !(intent instanceof MynahError))
     const groups = inGroups(accepted).map((group) => this.#putGroup(group, options.signal))
     const revs = (await Promise.all(groups)).flat().values()
@@ -95,6 +98,8 @@ export class Writer {
     change: (doc: Readonly<Stored<T>> | undefined) => Maybe<Input<T> | typeof REMOVE | undefined>,
     options: { readonly signal?: AbortSignal },
   ): Promise<Stored<T> | undefined> {
+    checkFunction('change', change)
+    checkOptions('signal', options)
     for (;;) {
       options.signal?.throwIfAborted()
       const before = await this.#forUpdate(id, options)

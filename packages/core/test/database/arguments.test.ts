@@ -57,3 +57,66 @@ test('a read of no freshness that there is, or that waits for no time, is none',
   await expect(db.getMany(['a'], any({ freshness: 'newest' }))).rejects.toThrow(/freshness/)
   await expect(db.read('a', { waitMs: Number.NaN })).rejects.toThrow(/waitMs/)
 })
+
+const untyped = (db: Database, name: keyof Database) =>
+  (db[name] as unknown as (...given: readonly unknown[]) => Promise<unknown>).bind(db)
+
+test('what is to be called is a function', async () => {
+  await using db = await open(':memory:')
+  for (const run of [undefined, null, 5, {}]) {
+    await expect(untyped(db, 'transaction')(run)).rejects.toThrow(/^run must be a function/)
+    await expect(untyped(db, 'resolve')('a', run)).rejects.toThrow(/^merge must be a function/)
+  }
+  await expect(untyped(db, 'transaction')(() => 1, { signal: 5 })).rejects.toThrow(/^signal must be/)
+})
+
+test('a moment is a seq or a time', async () => {
+  await using db = await open(':memory:')
+  await db.put({ id: 'a', n: 1 })
+  for (const moment of [
+    undefined,
+    null,
+    5,
+    '',
+    {},
+    [],
+    { seq: undefined },
+    { seq: '1' },
+    { time: 5 },
+    { time: new Date(Number.NaN) },
+  ])
+    await expect(untyped(db, 'at')(moment)).rejects.toThrow(/^at\(\) takes/)
+  for (const seq of [-1, 1.5, 99, Number.NaN]) await expect(db.at({ seq })).rejects.toThrow(RangeError)
+})
+
+test('a database opens with options that are some, or not at all', async () => {
+  const wrong = {
+    mode: ['mirrors', 5],
+    createIfMissing: ['no', 0],
+    readOnly: [1, 'true'],
+    durability: ['full', true],
+    cacheBytes: [-1, 1.5, '5'],
+    shardBytes: [0, -1, '5'],
+    heldBytes: [-1, 0.5],
+    storage: [5, 'memory'],
+    level: [5, {}],
+    env: [5],
+    onProgress: [5],
+  }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values)
+      await expect(open(':memory:', { [name]: value }), name).rejects.toThrow(new RegExp(`^${name} must be`))
+  }
+  await expect(open(':memory:', null as never)).rejects.toThrow(/^options must be an object/)
+})
+
+test('maintenance takes options that are some, or none', async () => {
+  await using db = await open(':memory:')
+  await db.put({ id: 'a', n: 1 })
+  for (const name of ['seal', 'compact', 'verify'] as const) {
+    await expect(untyped(db, name)({ signal: 5 }), name).rejects.toThrow(/^signal must be/)
+    await expect(untyped(db, name)(5), name).rejects.toThrow(/^options must be/)
+  }
+  await expect(untyped(db, 'verify')({ repair: 'yes' })).rejects.toThrow(/^repair must be/)
+  expect(await db.get('a')).toMatchObject({ n: 1 })
+})

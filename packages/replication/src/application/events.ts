@@ -1,3 +1,4 @@
+import { checkFunction } from '@mynah/core/replica'
 import type { ReplicationEvents } from './replication.js'
 
 type Listeners = { readonly [E in keyof ReplicationEvents]: Set<(value: ReplicationEvents[E]) => void> }
@@ -16,6 +17,7 @@ export class Events {
     event: E,
     listener: (value: ReplicationEvents[E]) => void,
   ): () => void {
+    checkFunction('listener', listener)
     if (!Object.hasOwn(this.#listeners, event)) throw new TypeError(`there is no event ${String(event)}`)
     // One function may listen twice, so each call gets an entry of its own.
     const entry = (value: ReplicationEvents[E]) => listener(value)

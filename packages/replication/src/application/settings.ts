@@ -7,7 +7,7 @@ import type { ReplicateOptions } from './replication.js'
 
 /**
  * What is remembered, with what is given now.
- * @throws TypeError when a mirror's address or token is none; RangeError when the scope's prefixes are too many or too long
+ * @throws TypeError, RangeError for wrong options: a mirror's address or token that is none, prefixes that are too many or too long
  */
 export function settingsWith(
   remembered: ReplicationSettings,
@@ -23,9 +23,9 @@ export function settingsWith(
       ...(token === undefined ? {} : { token: bearerToken(token) }),
     })
   }
+  if (options.scope !== undefined) checkPrefixes(options.scope.prefixes)
   const scope = options.scope?.prefixes ?? remembered.scope
   const hold = options.hold ?? remembered.hold
-  checkPrefixes(scope ?? [])
   const left = leftBy(remembered, scope)
   const { learnt, removed } = remembered
   return {

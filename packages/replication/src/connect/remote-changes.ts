@@ -1,4 +1,5 @@
 import type { Change, ChangesOptions, Document, Env } from '@mynah/core'
+import { checkOptions } from '@mynah/core/replica'
 import { MirrorUnreachableError } from '../errors.js'
 import { decodeChange } from '../protocol/document-answers.js'
 import { mediaTypes, wireLimits } from '../protocol/names.js'
@@ -16,6 +17,7 @@ export async function* remoteChanges<T extends object = Document>(
   options: ChangesOptions,
 ): AsyncGenerator<Change<T>> {
   client.requireOpen()
+  checkOptions('changes', options)
   // No mirror is asked for none.
   if (options.limit !== undefined && options.limit <= 0) return
   const silence = new AbortController()

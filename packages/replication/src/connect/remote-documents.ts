@@ -22,10 +22,14 @@ import {
 } from '@mynah/core'
 import {
   acceptDocument,
-  acceptId,
+  acceptIds,
   acceptRev,
   acceptTarget,
   acceptUnder,
+  checkFunction,
+  checkIterable,
+  checkOptions,
+  checkRead,
   deepFreeze,
   uuidSource,
 } from '@mynah/core/replica'
@@ -67,6 +71,7 @@ export class RemoteDocuments implements Documents {
   }
 
   async put<T extends object>(doc: T & Input<T>, options: PutOptions = {}): Promise<Stored<T>> {
+    checkOptions('put', options)
     return this.#put<T>(this.#outgoing(doc), options, {})
   }
 
@@ -75,6 +80,8 @@ export class RemoteDocuments implements Documents {
     options: PutOptions = {},
   ): Promise<Outcome<T>[]> {
     this.#client.requireOpen()
+    checkIterable('docs', docs)
+    checkOptions('put', options)
     options.signal?.throwIfAborted()
     const outgoing = Array.from(docs, (doc) => {
       try {
@@ -107,6 +114,7 @@ export class RemoteDocuments implements Documents {
     change: (doc: Readonly<Stored<T>> | undefined) => Maybe<Input<T> | typeof REMOVE | undefined>,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<Stored<T> | undefined> {
+    checkFunction('change', change)
     for (;;) {
       const before = await this.get<T>(id, options)
       const after = await change(before && deepFreeze(before))
@@ -138,16 +146,18 @@ export class RemoteDocuments implements Documents {
     id: string,
     options: ReadOptions = {},
   ): Promise<Stored<T> | undefined> {
+    checkRead(id, options)
     const query = options.rev === undefined ? '' : `?rev=${acceptRev(options.rev)}`
-    const answer = await this.#read({ method: 'GET', path: `${pathOf(acceptId(id))}${query}`, id }, options)
+    const answer = await this.#read({ method: 'GET', path: `${pathOf(id)}${query}`, id }, options)
     return typeof answer === 'string' ? undefined : this.#decoded(() => decodeDocument<T>(answer))
   }
 
   async read<T extends object = Document>(id: string, options: ReadOptions = {}): Promise<Read<T>> {
+    checkRead(id, options)
     const query = new URLSearchParams({ details: 'true' })
     if (options.rev !== undefined) query.set('rev', acceptRev(options.rev))
     if (options.strict) query.set('strict', 'true')
-    const answer = await this.#read({ method: 'GET', path: `${pathOf(acceptId(id))}?${query}`, id }, options)
+    const answer = await this.#read({ method: 'GET', path: `${pathOf(id)}?${query}`, id }, options)
     return this.#decoded(() => decodeRead<T>(answer))
   }
 
@@ -156,8 +166,9 @@ export class RemoteDocuments implements Documents {
     options: ReadOptions = {},
   ): Promise<(Stored<T> | undefined)[]> {
     this.#client.requireOpen()
+    const wanted = acceptIds(ids)
+    checkOptions('read', options)
     const queue = new PQueue({ concurrency: READS_AT_ONCE })
-    const wanted = Array.from(ids, acceptId)
     try {
       return await Promise.all(wanted.map((id) => queue.add(() => this.get<T>(id, options))))
     } finally {
@@ -166,6 +177,7 @@ export class RemoteDocuments implements Documents {
   }
 
   async *list<T extends object = Document>(range: ListOptions = {}): AsyncGenerator<Stored<T>> {
+    checkOptions('list', range)
     const { signal, limit = Number.POSITIVE_INFINITY, reverse = false, ...bounds } = range
     const query = new URLSearchParams({ reverse: String(reverse) })
     for (const [name, text] of Object.entries(bounds)) if (text !== undefined) query.set(name, text)

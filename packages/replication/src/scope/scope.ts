@@ -12,8 +12,13 @@ export interface Scope {
 const QUERY_CHARACTERS_MAX = 6_000
 const PREFIXES_MAX = 100
 
-/** @throws RangeError when the prefixes are too many or too long to be asked for */
+/** @throws TypeError for what is no array of texts; RangeError when the prefixes are too many or too long to be asked for */
 export function checkPrefixes(prefixes: readonly string[]): void {
+  if (
+    !Array.isArray(prefixes) ||
+    !prefixes.every((prefix) => typeof prefix === 'string' && prefix.isWellFormed())
+  )
+    throw new TypeError('scope must be { prefixes }, an array of well-formed strings')
   if (prefixes.length > PREFIXES_MAX || queryCharacters(prefixes) > QUERY_CHARACTERS_MAX) {
     throw new RangeError(
       `A scope has at most ${PREFIXES_MAX} prefixes, of ${QUERY_CHARACTERS_MAX} characters encoded`,

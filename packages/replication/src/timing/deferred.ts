@@ -1,3 +1,5 @@
+import { whenAborted } from '@mynah/core/replica'
+
 /** A promise that is settled from outside. */
 export interface Deferred<T> {
   readonly promise: Promise<T>
@@ -21,11 +23,10 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal 
   promise.catch(() => {})
   signal.throwIfAborted()
   const aborted = deferred<never>()
-  const onAbort = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
+  const stop = whenAborted(signal, () => aborted.reject(signal.reason))
   try {
     return await Promise.race([promise, aborted.promise])
   } finally {
-    signal.removeEventListener('abort', onAbort)
+    stop()
   }
 }
