@@ -3,7 +3,7 @@ import { EmbeddedDatabase } from './database/embedded-database.js'
 import type { Replica } from './database/replica.js'
 import type { Env } from './env/env.js'
 import type { LogRecord } from './log/record.js'
-import { decodeShard, encodeShard } from './log/shard.js'
+import { decodeShard, encodeShard, readShardHeader } from './log/shard.js'
 
 export { compareUtf8 } from './bytes/compare.js'
 export { crc32 } from './bytes/hash.js'
@@ -37,6 +37,8 @@ export type {
   MergeOutcome,
   MergeReport,
   OwedPage,
+  OwnShard,
+  OwnShards,
   Parked,
   PartsFor,
   RangePart,
@@ -72,4 +74,10 @@ export function encodeRecords(records: readonly LogRecord[], env: Env): Promise<
 export async function decodeRecords(bytes: Uint8Array, env: Env): Promise<LogRecord[]> {
   const { block } = await decodeShard(bytes, 0, env)
   return Array.from({ length: block.count }, (_, i) => block.record(i))
+}
+
+/** How much a shard says to hold: records, and bytes of its block. @throws ShardCorruptError, FormatUnknownError */
+export function shardSize(bytes: Uint8Array): { readonly records: number; readonly rawBytes: number } {
+  const { count, rawBytes } = readShardHeader(bytes)
+  return { records: count, rawBytes }
 }

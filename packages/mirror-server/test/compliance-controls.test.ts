@@ -11,11 +11,13 @@ import {
   decodeLeaves,
   decodeMissing,
   decodePushAnswer,
+  decodeShardsAnswer,
   decodeToldRanges,
   encodeHeld,
   encodeInfo,
   encodeMissing,
   encodePushAnswer,
+  encodeShardsAnswer,
   encodeToldRanges,
   headers as names,
   type PushAnswer,
@@ -307,6 +309,24 @@ const faults: readonly (readonly [what: string, fault: Fault, rule: string])[] =
       if (next < body.length) answered.body = Buffer.concat([body.subarray(0, 8), body.subarray(next)])
     }),
     'what is sealed, and the feed from there on',
+  ],
+  [
+    'passes over the last shard that is pushed',
+    inRequests('POST', 'shards', (request) => {
+      const { body } = request
+      let last = 8
+      for (let at = 8; at < body.length; at += 4 + body.readUInt32BE(at)) last = at
+      if (last > 8) request.body = body.subarray(0, last)
+    }),
+    'shards are taken, all records of all of them',
+  ],
+  [
+    'says nothing of what it left',
+    inAnswers('POST', 'shards', (answered) => {
+      const told = decodeShardsAnswer(answered.body)
+      answered.body = Buffer.from(encodeShardsAnswer({ ...told, left: [] }))
+    }),
+    'what cannot be taken is left',
   ],
   ['follows nothing', quietAfterFirst(), 'the live stream tells the newest place'],
   [

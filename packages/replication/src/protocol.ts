@@ -50,3 +50,4 @@ export {
   type WireSum,
   wirePrint,
 } from './protocol/ranges.js'
+export { decodeShardsAnswer, encodeShards, encodeShardsAnswer, type ShardsAnswer } from './protocol/shards.js'

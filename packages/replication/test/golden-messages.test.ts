@@ -12,6 +12,7 @@ import {
   decodeMissing,
   decodeOwed,
   decodePushAnswer,
+  decodeShardsAnswer,
   decodeToldRanges,
   encodeAskedRanges,
   encodeError,
@@ -23,6 +24,7 @@ import {
   encodeMissing,
   encodeOwed,
   encodePushAnswer,
+  encodeShardsAnswer,
   encodeToldRanges,
 } from '@mynah/replication/protocol'
 import { describe, expect, test } from 'vitest'
@@ -109,6 +111,11 @@ const messages: Readonly<Record<string, Message>> = {
     { ...answer, exceptions: [] },
     encodePushAnswer({ ...answer, exceptions: [] }),
     decodePushAnswer,
+  ),
+  'shards answer': message(
+    { ...answer, left: [1, 2] },
+    encodeShardsAnswer({ ...answer, left: [1, 2] }),
+    decodeShardsAnswer,
   ),
   leaves: message(leaves, encodeLeaves(leaves), (bytes) => decodeLeaves(bytes)),
   'missing answer': message([true, false], encodeMissing([true, false]), (bytes) => decodeMissing(bytes, 2)),

@@ -1,11 +1,5 @@
-import { type Database, type Env, MynahError, nodeEnv, open } from '@mynah/core'
-import {
-  type LogRecord,
-  type MergeOptions,
-  type MergeOutcome,
-  type Replica,
-  replicaOf,
-} from '@mynah/core/replica'
+import { type Database, type Env, nodeEnv, open } from '@mynah/core'
+import { type LogRecord, type Replica, replicaOf } from '@mynah/core/replica'
 import {
   DatabaseUnknownError,
   type Transport,
@@ -33,13 +27,7 @@ import {
   serveRequest,
 } from '@mynah/replication/serve'
 import { ManualEnv } from './manual-env.js'
-
-/** A mirror's refusal, with a reason of the test's own. */
-class Refusal extends MynahError {
-  constructor(reason: string) {
-    super('MYNAH_REVISION_REFUSED', reason)
-  }
-}
+import { refusing } from './refusing.js'
 
 const forged = (record: LogRecord): LogRecord => ({ ...record, body: { forged: true } })
 
@@ -250,7 +238,7 @@ export class MemoryMirror implements Transport {
   #planted(): Replica {
     const replica = this.replica
     const planted: Partial<Replica> = {
-      merge: (records, options) => this.#merge(records, options),
+      ...refusing(replica, this),
       feed: async (options) => {
         const page = await replica.feed({ ...options, ...(this.pageBytes && { bytes: this.pageBytes }) })
         const trimmed = page.records.map((record) => ({ ...record, path: record.path.slice(0, 1) }))
@@ -272,20 +260,6 @@ export class MemoryMirror implements Transport {
         return typeof value === 'function' ? value.bind(replica) : value
       },
     })
-  }
-
-  async #merge(records: readonly LogRecord[], options: MergeOptions = {}) {
-    const refused = ({ id, path }: LogRecord): MergeOutcome | undefined => {
-      const reason = this.refuses(id)
-      if (reason !== undefined) return { result: 'refused', error: new Refusal(reason) }
-      const detached = this.detaches && options.whole !== true && path.length > 0
-      return detached ? { result: 'detached' } : undefined
-    }
-    const outcomes = records.map(refused)
-    const accepted = records.filter((_, index) => outcomes[index] === undefined)
-    const report = await this.replica.merge(accepted, options)
-    const merged = report.outcomes.values()
-    return { ...report, outcomes: outcomes.map((outcome) => outcome ?? merged.next().value!) }
   }
 }
 

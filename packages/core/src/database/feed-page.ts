@@ -27,6 +27,7 @@ async function pageBySeq(context: Context, options: FeedOptions): Promise<FeedPa
   const { log, index } = context
   const until = log.synced
   const budget = options.bytes ?? PAGE_BYTES
+  const upTo = options.upTo ?? until
   const records: LogRecord[] = []
   let bytes = 0
   // What stands at the page's border may go on behind it.
@@ -35,6 +36,8 @@ async function pageBySeq(context: Context, options: FeedOptions): Promise<FeedPa
     if (continues) alone = false
     for (const document of documents) {
       options.signal?.throwIfAborted()
+      if (document.seq > upTo)
+        return { records, position: positionAt(log.incarnations, upTo), more: true, alone }
       // Other leaves, and newer ones, were written where this page does not look.
       if (document.entry.leaves.length > 1 || document.entry.leaves[0]!.seq !== document.seq) alone = false
       const told = await recordsOf(context, document, options)

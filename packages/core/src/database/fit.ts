@@ -19,39 +19,51 @@ export class Fit {
   readonly #leaves = new Map<string, readonly Leaf[]>()
   readonly #seen: LogRecord[] = []
   readonly #knowledge = new Map<string, GatheredKnowledge>()
+  readonly #isPeers: boolean
   #seq: number
+  /** Records of the shards that fit which are leaves that were not known. */
+  fresh = 0
 
   /** `entries` are those of all documents of the shards; the first of these would begin behind `head`. */
   constructor(
     context: Pick<Context, 'log' | 'index' | 'origin'>,
     entries: ReadonlyMap<string, Entry>,
-    head: number,
+    options: { readonly head: number; readonly from: 'peer' | 'mirror' },
   ) {
     this.#context = context
     this.#entries = entries
-    this.#seq = head + 1
+    this.#seq = options.head + 1
+    this.#isPeers = options.from === 'peer'
   }
 
   /** How many of the shards, from the first on, fit one after another. @throws IndexCorruptError */
   async count(shards: readonly OpenedShard[]): Promise<number> {
     for (const [count, shard] of shards.entries()) {
-      if (!shard.sound || !(await this.#fits(shard))) return count
+      const fresh = await this.#freshOf(shard)
+      // What a peer sends again, as an answer was lost, must not stand here twice.
+      if (fresh === undefined || (this.#isPeers && 2 * fresh < shard.heads.length)) return count
       this.#seq += shard.span
+      this.fresh += fresh
     }
     return shards.length
   }
 
-  async #fits({ heads, offsets }: OpenedShard): Promise<boolean> {
+  /** How many of its records are new; undefined where one does not fit. */
+  async #freshOf({ heads, offsets }: OpenedShard): Promise<number | undefined> {
+    let fresh = 0
     for (const [index, record] of heads.entries()) {
       const leaves = this.#leavesOf(record.id)
       const fits = this.#fitsAtOnce(leaves, record) ?? (await this.#fitsByAncestry(leaves, record))
-      if (!fits) return false
+      if (!fits) return undefined
+      const isKnown = leafOf(leaves, record) !== undefined
+      if (!isKnown) fresh += 1
+      if (this.#isPeers && !isKnown && hasTooMany(leaves, record)) return undefined
       this.#leaves.set(record.id, applyRecord(leaves, this.#seq + offsets[index]!, record).leaves)
       this.#seen.push(record)
       const known = this.#knowledge.get(record.id)
       if (known) learn(known, record)
     }
-    return true
+    return fresh
   }
 
   #leavesOf(id: string): readonly Leaf[] {
@@ -64,7 +76,7 @@ export class Fit {
     // What was written here once and is not known any more is owed: a merge remembers that.
     if (kind === 'stub' && origin === this.#context.origin) return false
     if (leaves.length === 0) return !supplies && isWhole(path)
-    const known = leaves.find((leaf) => leaf.rev === record.rev && leafKey(leaf) === leafKey(record))
+    const known = leafOf(leaves, record)
     if (known === undefined) return supplies ? false : needsKnowledge(leaves, record) ? undefined : true
     if (known.deleted !== deleted) return false
     return !supplies || kind === 'revision' || known.bodySeq === 0
@@ -92,6 +104,16 @@ export class Fit {
 function learn({ recorded, ancestors }: GatheredKnowledge, { rev, path }: LogRecord): void {
   recorded.add(rev)
   for (const one of path) ancestors.add(one)
+}
+
+function leafOf(leaves: readonly Leaf[], record: LogRecord): Leaf | undefined {
+  return leaves.find((leaf) => leaf.rev === record.rev && leafKey(leaf) === leafKey(record))
+}
+
+/** Whether a merge would refuse a peer's revision, as the document has too many conflicts. */
+function hasTooMany(leaves: readonly Leaf[], { deleted, path }: LogRecord): boolean {
+  if (deleted || leaves.length < limits.liveLeaves) return false
+  return leaves.filter((leaf) => !leaf.deleted && !path.includes(leaf.rev)).length >= limits.liveLeaves
 }
 
 /** Whether a path says all that its sender knew: one that ends elsewhere was cut where that had a record. */

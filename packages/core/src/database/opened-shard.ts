@@ -17,6 +17,10 @@ export interface OpenedShard {
   readonly heads: readonly LogRecord[]
   /** Whether it may be taken as it lies, as far as it shows without what is known here. */
   readonly sound: boolean
+  /** Whether each record is a revision that brings its body, as those of a push are. */
+  readonly whole: boolean
+  /** Bytes of the block. */
+  readonly rawBytes: number
 }
 
 /** Seqs that a shard may use up: what compaction left of so many is better taken record by record. */
@@ -30,11 +34,12 @@ const SLICE = 256
  * @throws ShardCorruptError, FormatUnknownError
  */
 export async function openShard(bytes: Uint8Array, env: Env): Promise<OpenedShard> {
-  const { span, block } = await decodeShard(bytes, 0, env)
+  const { span, block, rawBytes } = await decodeShard(bytes, 0, env)
   const offsets: number[] = []
   const heads: LogRecord[] = []
   const now = env.now()
   let sound = span <= SPAN_MAX
+  let whole = true
   let together = 0
   for (let index = 0; index < block.count; index++) {
     if (index % SLICE === SLICE - 1) await env.yield()
@@ -45,20 +50,20 @@ export async function openShard(bytes: Uint8Array, env: Env): Promise<OpenedShar
     }
     offsets.push(block.offsetAt(index))
     heads.push(head)
+    whole &&= head.kind === 'revision' && !head.supplies
     together = head.continues ? together + 1 : 0
     // What arrives here did not arrive after now; and a transaction is not longer than one that is written here.
     if (head.at > now || together >= limits.transactionRecords) sound = false
   }
   // What comes next in this log would be taken for a part of that transaction.
   if (together > 0) sound = false
-  return { bytes, span, offsets, heads, sound }
+  return { bytes, span, offsets, heads, sound, whole, rawBytes }
 }
 
-/** The records, to be merged one by one; but for those that only say that a body is gone. @throws ShardCorruptError */
+/** The records, to be merged one by one. @throws ShardCorruptError */
 export async function recordsOfShard({ bytes }: OpenedShard, env: Env): Promise<readonly LogRecord[]> {
   const { block } = await decodeShard(bytes, 0, env)
-  const records = Array.from({ length: block.count }, (_, index) => block.record(index))
-  return records.filter(({ kind, supplies }) => kind === 'revision' || !supplies)
+  return Array.from({ length: block.count }, (_, index) => block.record(index))
 }
 
 /** Undefined where the record would be refused. @throws ShardCorruptError where it cannot be read */

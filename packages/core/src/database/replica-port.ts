@@ -18,6 +18,7 @@ import { unseenUpTo } from './index-home.js'
 import type { IndexKeeper } from './index-keeper.js'
 import { mergeRecords } from './merge.js'
 import { owedCount, owedPage } from './owed.js'
+import { ownShards } from './own-shards.js'
 import type {
   BodySource,
   Checkpoint,
@@ -29,6 +30,7 @@ import type {
   MergeOptions,
   MergeReport,
   OwedPage,
+  OwnShards,
   Parked,
   Replica,
   ReplicationSettings,
@@ -160,8 +162,15 @@ export class ReplicaPort implements Replica {
     return { shards: shards.map(({ bytes }) => bytes), position, more, lost }
   }
 
-  takeShards(shards: readonly Uint8Array[]): Promise<TakeReport> {
-    return takeShards(this.#context, this.#queue, shards)
+  ownShards(options: Parameters<Replica['ownShards']>[0]): Promise<OwnShards> {
+    return this.#keeper.use(() => ownShards(this.#context, options))
+  }
+
+  takeShards(
+    shards: readonly Uint8Array[],
+    { from = 'mirror' }: { readonly from?: 'peer' | 'mirror' } = {},
+  ): Promise<TakeReport> {
+    return takeShards(this.#context, this.#queue, shards, from)
   }
 
   bodies(

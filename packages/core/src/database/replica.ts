@@ -5,11 +5,15 @@ import type { IdRange } from '../index/range.js'
 import type { IdPrint, PartsFor, RangePart, RangeSum } from '../index/range-sums.js'
 import type { ReplicationSettings } from '../log/manifest-data.js'
 import type { LogRecord } from '../log/record.js'
+import type { LeafRef } from './leaf-ref.js'
+import type { OwnShards, ShardPage, TakeReport } from './replica-shards.js'
 
 export type { IdPrefixes } from '../index/prefixes.js'
 export type { IdRange } from '../index/range.js'
 export type { IdPrint, PartsFor, RangePart, RangeSum } from '../index/range-sums.js'
 export type { ReplicationSettings } from '../log/manifest-data.js'
+export type { LeafRef } from './leaf-ref.js'
+export type { OwnShard, OwnShards, ShardPage, TakeCommit, TakeReport } from './replica-shards.js'
 
 /** How far one direction of replication with one other replica has come; valid only while both positions hold. */
 export interface Checkpoint {
@@ -21,14 +25,6 @@ export interface Checkpoint {
   readonly walk?: { readonly until: Position; readonly after: string }
   /** The ids that it is about, where these are not all. */
   readonly part?: IdPrefixes
-}
-
-/** One leaf, named. */
-export interface LeafRef {
-  readonly id: string
-  readonly rev: string
-  /** Only for a foreign rev: `bodyHash` (document/revision.ts) of its body. */
-  readonly bodyHash?: Uint8Array
 }
 
 /** A pushed leaf that the other side refused; kept beside the checkpoint until it is retried or dropped. */
@@ -72,6 +68,8 @@ export interface FeedOptions {
   readonly without?: readonly string[]
   /** Goes on after a page that had `after`: the seq of its position, and that id. The other options are to be the same. */
   readonly resume?: { readonly until: number; readonly after: string }
+  /** Ends the page there at the latest, where there is more. Not of a part of the ids. */
+  readonly upTo?: number
   /** Raw bytes after which the page ends, at least one document. Default 1 MiB. */
   readonly bytes?: number
   readonly signal?: AbortSignal
@@ -99,38 +97,6 @@ export interface MergeReport {
   /** What was new took the seqs from `before` + 1 to `position.seq`, with nothing of others in between. */
   readonly before: number
   readonly position: Position
-}
-
-/** Shards of a replica's log, as they lie. */
-export interface ShardPage {
-  readonly shards: readonly Uint8Array[]
-  /** What they cover up to; the next page's `after`. */
-  readonly position: Position
-  /** Whether what follows is sealed too. What is not is told by the feed. */
-  readonly more: boolean
-  /** Whether some of what is covered was lost: who has these shards does not know all that is known here. */
-  readonly lost: boolean
-}
-
-/** One commit of what was taken. */
-export interface TakeCommit {
-  /** What was new took the seqs from `before` + 1 to `position.seq`, with nothing of others in between. */
-  readonly before: number
-  readonly position: Position
-  /** Every document that is told at one of these seqs has one leaf, and came with its body. */
-  readonly given: boolean
-}
-
-/** What became of shards that were taken. All but what is refused or detached is durable. */
-export interface TakeReport {
-  readonly commits: readonly TakeCommit[]
-  /** Documents that changed. */
-  readonly changed: readonly string[]
-  /** Documents with a revision whose path ends at one unknown here: to be asked for whole. */
-  readonly detached: readonly string[]
-  readonly refused: readonly MynahError[]
-  /** How many of the shards could not be taken as they lie: their records were merged. */
-  readonly merged: number
 }
 
 /** What a replica says of bodies that another is about to drop. */
@@ -237,12 +203,22 @@ export interface Replica {
     readonly bytes: number
     readonly records: number
   }): Promise<ShardPage>
+  /** What is sealed behind `after` and was written here, to be pushed as it lies: at most so much. */
+  ownShards(options: {
+    readonly after: number
+    readonly bytes: number
+    readonly records: number
+    readonly signal?: AbortSignal
+  }): Promise<OwnShards>
   /**
-   * Takes shards of a mirror's log, in order. Those that fit are stored as they are, with the arrival times of the mirror;
-   * the records of others are merged.
+   * Takes shards of another log, in order. Those that fit are stored as they are, with the arrival times that they have;
+   * the records of others are merged. From a `peer`, records are what `merge` takes from one; default 'mirror'.
    * @throws ShardCorruptError, FormatUnknownError: then nothing of any was taken
    */
-  takeShards(shards: readonly Uint8Array[]): Promise<TakeReport>
+  takeShards(
+    shards: readonly Uint8Array[],
+    options?: { readonly from?: 'peer' | 'mirror' },
+  ): Promise<TakeReport>
   /** Those of the leaves whose bodies are held, with them; with whole paths when asked. */
   bodies(leaves: readonly LeafRef[], options?: { readonly whole?: boolean }): Promise<readonly LogRecord[]>
   /**

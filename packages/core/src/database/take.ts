@@ -8,26 +8,29 @@ import { Fit } from './fit.js'
 import { mergeRecords } from './merge.js'
 import { type OpenedShard, openShard, recordsOfShard } from './opened-shard.js'
 import { GroupPlan } from './plan.js'
-import type { TakeCommit, TakeReport } from './replica.js'
+import type { MergeOptions, MergeOutcome, TakeCommit, TakeReport } from './replica.js'
+
+type From = NonNullable<MergeOptions['from']>
 
 /**
- * Takes shards of a mirror's log, one after another. Those that fit go behind this log as they lie, as many at once as
+ * Takes shards of another log, one after another. Those that fit go behind this log as they lie, as many at once as
  * follow each other; the records of others are merged. Everything is checked before anything of it is stored.
  */
 export async function takeShards(
   context: Context,
   queue: CommitQueue,
   shards: readonly Uint8Array[],
+  from: From,
 ): Promise<TakeReport> {
   const opened: OpenedShard[] = []
   for (const bytes of shards) opened.push(await openShard(bytes, context.env))
-  const taking = new Taking(context, queue)
+  const taking = new Taking(context, queue, from)
   for (let at = 0; at < opened.length; ) {
     at += await taking.asTheyLie(opened.slice(at))
-    const misfit = opened[at]
-    if (misfit === undefined) break
-    await taking.merge(misfit)
-    at += 1
+    // Where one of a peer's does not fit, what follows is mostly known as well: it is not looked up again and again.
+    const misfits = from === 'peer' ? opened.slice(at) : opened.slice(at, at + 1)
+    for (const misfit of misfits) await taking.merge(misfit)
+    at += misfits.length
   }
   return taking
 }
@@ -37,33 +40,58 @@ class Taking implements TakeReport {
   readonly refused: MynahError[] = []
   readonly detached: string[] = []
   readonly changed: string[] = []
+  readonly left: number[] = []
   merged = 0
+  taken = 0
   readonly #context: Context
   readonly #queue: CommitQueue
+  readonly #from: From
+  /** Records of the shards that were looked at. */
+  #passed = 0
 
-  constructor(context: Context, queue: CommitQueue) {
+  constructor(context: Context, queue: CommitQueue, from: From) {
     this.#context = context
     this.#queue = queue
+    this.#from = from
   }
 
   /** How many of the first were taken so. */
   async asTheyLie(shards: readonly OpenedShard[]): Promise<number> {
     const { budget } = this.#context
+    const misfit = shards.findIndex((shard) => !this.#isSound(shard))
+    const ready = misfit < 0 ? shards : shards.slice(0, misfit)
     // Who counts what it holds has to see the bodies.
-    if (budget !== undefined || shards[0]?.sound !== true) return 0
+    if (budget !== undefined || ready.length === 0 || !this.#isWorthIt(ready)) return 0
     let count = 0
     await this.#queue.commit(async () => {
       const { index, log } = this.#context
       if (index.pending > PENDING_ENTRIES_MAX) await index.flush()
-      const sound = shards.findIndex((shard) => !shard.sound)
-      const ready = sound < 0 ? shards : shards.slice(0, sound)
       const ids = new Set<string>()
       for (const { heads } of ready) for (const { id } of heads) ids.add(id)
       const entries = await index.lookup([...ids])
-      count = await new Fit(this.#context, entries, log.head).count(ready)
-      if (count > 0) await this.#append(ready.slice(0, count), entries)
+      const fit = new Fit(this.#context, entries, { head: log.head, from: this.#from })
+      const fitting = await fit.count(ready)
+      const some = ready.slice(0, fitting)
+      if (fitting === 0 || !this.#isWorthIt(some)) return
+      await this.#append(some, entries)
+      count = fitting
+      this.taken += fit.fresh
+      for (const { heads } of some) this.#passed += heads.length
     })
     return count
+  }
+
+  #isSound({ sound, whole }: OpenedShard): boolean {
+    return sound && (whole || this.#from === 'mirror')
+  }
+
+  /**
+   * They become a segment of their own. Of peers there may be many, and each brings little at a time: what is less than
+   * one shard is better sealed with what others bring.
+   */
+  #isWorthIt(shards: readonly OpenedShard[]): boolean {
+    const rawBytes = shards.reduce((sum, shard) => sum + shard.rawBytes, 0)
+    return this.#from === 'mirror' || rawBytes >= this.#context.log.shardBytes
   }
 
   async #append(
@@ -92,23 +120,29 @@ class Taking implements TakeReport {
   }
 
   async merge(shard: OpenedShard): Promise<void> {
-    const records = await recordsOfShard(shard, this.#context.env)
+    const all = await recordsOfShard(shard, this.#context.env)
+    const first = this.#passed
+    this.#passed += all.length
     this.merged += 1
+    // What only says that a body is gone says nothing here; a peer's push has no such records.
+    const isEviction = ({ kind, supplies }: LogRecord) => kind === 'stub' && supplies
+    const records = this.#from === 'peer' ? all : all.filter((record) => !isEviction(record))
     if (records.length === 0) return
     const { outcomes, before, position } = await mergeRecords(this.#context, this.#queue, records, {
-      from: 'mirror',
+      from: this.#from,
     })
     const changed = new Set<string>()
-    for (const [at, outcome] of outcomes.entries()) this.#tell(records[at]!, outcome, changed)
+    for (const [at, outcome] of outcomes.entries()) {
+      this.#tell(records[at]!, outcome, changed)
+      const { result } = outcome
+      if (this.#from === 'peer' && (result === 'refused' || result === 'detached')) this.left.push(first + at)
+    }
     this.commits.push({ before, position, given: false })
     this.changed.push(...changed)
   }
 
-  #tell(
-    { id }: LogRecord,
-    outcome: Awaited<ReturnType<typeof mergeRecords>>['outcomes'][number],
-    changed: Set<string>,
-  ) {
+  #tell({ id }: LogRecord, outcome: MergeOutcome, changed: Set<string>) {
+    if (outcome.result === 'new' || outcome.result === 'supplied') this.taken += 1
     if (outcome.result === 'new') changed.add(id)
     else if (outcome.result === 'refused') this.refused.push(outcome.error)
     else if (outcome.result === 'detached') this.detached.push(id)

@@ -5,7 +5,7 @@ import type { Fields } from '../codec/value.js'
 import { bodyHash, deriveRev } from '../document/revision.js'
 import { BlockColumns, readIntegers } from './block-columns.js'
 import { KIND, readSections, SECTION, type Sections, TRAIT } from './block-format.js'
-import { LazyRecord, type RecordParts } from './lazy-record.js'
+import { LazyRecord, type RecordHead, type RecordParts } from './lazy-record.js'
 import type { LogRecord } from './record.js'
 
 export { encodeBlock } from './block-encode.js'
@@ -17,6 +17,8 @@ export interface Block {
   offsetAt(index: number): number
   /** Index of the record at an offset; -1 when it holds none. */
   indexOf(offset: number): number
+  /** What of the record at `index` takes neither its body nor its rev. */
+  head(index: number): RecordHead
   /** The record at `index`. Its rev, body hash and body are decoded, or derived, when they are first read. */
   record(index: number): LogRecord
 }
@@ -88,14 +90,18 @@ class BlockReader implements Block, RecordParts {
   }
 
   record(index: number): LogRecord {
+    return new LazyRecord(this.head(index), this, index)
+  }
+
+  head(index: number): RecordHead {
     this.#check(index)
     return guarded(this.#fault, () => {
       this.#columns ??= new BlockColumns(this.#sections, this.#budget)
       this.#budget.startRecord()
       const columns = this.#columns
       const traits = columns.traitsOf(index)
-      const head = {
-        kind: (traits & TRAIT.kind) === KIND.stub ? ('stub' as const) : ('revision' as const),
+      return {
+        kind: (traits & TRAIT.kind) === KIND.stub ? 'stub' : 'revision',
         id: columns.idOf(index),
         path: columns.pathOf(index),
         deleted: (traits & TRAIT.deleted) !== 0,
@@ -105,7 +111,6 @@ class BlockReader implements Block, RecordParts {
         continues: (traits & TRAIT.continues) !== 0,
         foreign: (traits & TRAIT.foreign) !== 0,
       }
-      return new LazyRecord(head, this, index)
     })
   }
 

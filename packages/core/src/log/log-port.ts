@@ -39,6 +39,8 @@ export interface Log {
    * @throws StorageError
    */
   scan(from: number, to: number): AsyncIterable<readonly Sequenced[]>
+  /** Bytes of records that are sealed into one shard, about as many as they take as JSON. */
+  readonly shardBytes: number
   /**
    * Shards as they lie, from the one that stands for the seq behind `after` on, up to the first that is not sealed: one
    * at least, where there is one, else about so many bytes and records.

@@ -159,6 +159,10 @@ class StoredLog implements Log {
     }
   }
 
+  get shardBytes(): number {
+    return this.#options.shardBytes
+  }
+
   async sealed(after: number, bounds: Parameters<Log['sealed']>[1]): Promise<SealedPart> {
     this.#requireOpen()
     const parts = { tail: this.#tail, table: this.#table, lost: this.#lost, reader: this.#reader }

@@ -2,6 +2,7 @@ import {
   encodeAskedRanges,
   encodeFetch,
   encodeLeaves,
+  encodeShards,
   headers,
   mediaTypes,
   routes,
@@ -15,6 +16,14 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base6
 /** A document `note/9`, written in memory at a fixed moment. */
 const SHARD =
   'TVlTSAEAAAAAAAABAAAAAQAAADYAAAA2lRiow+ilAGQBAYQWCAJGbm90ZS85BwCA4Li2v2gRAQcHBwcHBwcHBwcHBwcHBwcOAiEEdGV4dEZwdXNoZWQ='
+const pushedShards = encodeShards({ shards: [Uint8Array.from(Buffer.from(SHARD, 'base64'))], lost: false })
+const sender: Operation['headers'] = {
+  [headers.database]: {
+    description: 'The id of the database that sends.',
+    example: '0'.repeat(32),
+    required: true,
+  },
+}
 const flag: Schema = { enum: ['0', '1'], default: '0' }
 const leaves = [{ id: 'note/9', rev: '1-a9d2e74134ea8e26a50e9430cf86e98d' }]
 
@@ -49,13 +58,7 @@ export const replicationOperations: Readonly<Record<string, Operation>> = {
     tag: 'replication',
     summary: 'Push records',
     query: { whole },
-    headers: {
-      [headers.database]: {
-        description: 'The id of the database that sends.',
-        example: '0'.repeat(32),
-        required: true,
-      },
-    },
+    headers: sender,
     body: { [mediaTypes.shard]: { schema: message, example: SHARD } },
     answers: told,
     errors: [404, 413, 415, 422, 507],
@@ -115,5 +118,14 @@ export const replicationOperations: Readonly<Record<string, Operation>> = {
       204: { description: 'There is nothing to send.' },
     },
     errors: [404, 410],
+  },
+  [`POST ${routes.shards}`]: {
+    tag: 'replication',
+    summary: 'Push shards as they lie',
+    description: 'Only for who reaches all ids.',
+    headers: sender,
+    body: { [mediaTypes.shards]: { schema: message, example: base64(pushedShards) } },
+    answers: told,
+    errors: [404, 413, 415, 507],
   },
 }

@@ -7,7 +7,7 @@ import { belowRoot, type DatabaseRequest, needs, type RouteOptions, sendAnswer, 
 /** What is asked of one database and answered at once: the work is the protocol's, its bounds are this server's. */
 export const answeredRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, options) => {
   const { databases, env, shardGate, budget } = options
-  for (const { method, pattern, takes, shards, read } of protocolRoutes) {
+  for (const { method, pattern, takes, writes = false, shards, read } of protocolRoutes) {
     // In a scope of its own, as what it takes is for it alone.
     await fastify.register(async (scope) => {
       if (takes !== undefined) takeBytes(scope, { types: [takes.type], bytesMax: takes.bytesMax }, budget)
@@ -15,9 +15,7 @@ export const answeredRoutes: FastifyPluginAsync<RouteOptions> = async (fastify, 
         method,
         url: belowRoot(pattern),
         // Whoever may do anything with a database may know what it is.
-        ...needs(pattern === routes.database ? 'any' : 'sync', {
-          writes: method === 'POST' && pattern === routes.records,
-        }),
+        ...needs(pattern === routes.database ? 'any' : 'sync', { writes }),
         handler: async (request, reply) => {
           const answer = read(request)
           const opened = await databases.get(request)

@@ -27,7 +27,7 @@ import {
 import { headers, mediaTypes, subpaths, wireLimits } from '../protocol/names.js'
 import { parsePosition, positionText } from '../protocol/position.js'
 import { type AskedRange, decodeToldRanges, encodeAskedRanges, type ToldRanges } from '../protocol/ranges.js'
-import { decodeShards } from '../protocol/shards.js'
+import { decodeShards, decodeShardsAnswer, encodeShards, type ShardsAnswer } from '../protocol/shards.js'
 import type { Prefixes } from '../scope/part.js'
 import { databaseOf } from '../transport/mirror-address.js'
 import type { TransportAnswer } from '../transport/transport.js'
@@ -115,17 +115,22 @@ export class MirrorClient {
 
   /** Sends a shard of leaves. Resolves when the mirror has fsynced what it took. */
   async push(shard: Uint8Array, whole: boolean, signal: AbortSignal): Promise<PushAnswer> {
-    const request = this.#calls.call({
-      method: 'POST',
-      path: `${subpaths.records}${whole ? '?whole=1' : ''}`,
-      headers: { 'content-type': mediaTypes.shard, [headers.database]: this.#options.databaseId },
-      body: shard,
-      signal,
-      answerType: mediaTypes.message,
-      allowBytes: shard.length,
-    })
-    const answer = await this.#options.pace.up.learn(request)
+    const path = `${subpaths.records}${whole ? '?whole=1' : ''}`
+    const answer = await this.#pushed(path, mediaTypes.shard, shard, signal)
     return this.#calls.decoded(answer, () => decodePushAnswer(answer.body))
+  }
+
+  /** The same with shards as they lie. */
+  async pushShards(shards: readonly Uint8Array[], signal: AbortSignal): Promise<ShardsAnswer> {
+    const body = encodeShards({ shards, lost: false })
+    const answer = await this.#pushed(subpaths.shards, mediaTypes.shards, body, signal)
+    return this.#calls.decoded(answer, () => decodeShardsAnswer(answer.body))
+  }
+
+  #pushed(path: string, type: string, body: Uint8Array, signal: AbortSignal): Promise<TransportAnswer> {
+    const named = { 'content-type': type, [headers.database]: this.#options.databaseId }
+    const rest = { body, signal, answerType: mediaTypes.message, allowBytes: body.length }
+    return this.#options.pace.up.learn(this.#calls.call({ method: 'POST', path, headers: named, ...rest }))
   }
 
   /** A page of what changed. @throws CursorLostError when `since` is not in the mirror's history */

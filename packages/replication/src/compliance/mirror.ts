@@ -6,6 +6,7 @@ import { leafChecks } from './leaf-checks.js'
 import { liveChecks, patientLiveChecks, scopedLiveChecks } from './live-checks.js'
 import { pullChecks } from './pull-checks.js'
 import { pushChecks } from './push-checks.js'
+import { pushedShardsChecks } from './pushed-shards-checks.js'
 import { rangeChecks } from './range-checks.js'
 import { type MirrorChecks, type MirrorSubject, RawDatabase } from './raw-database.js'
 import { requestChecks, tokenChecks } from './request-checks.js'
@@ -34,6 +35,7 @@ export function mirrorCompliance(subject: MirrorSubject): readonly MirrorCheck[]
     ...leafChecks,
     ...rangeChecks,
     ...sealedChecks,
+    ...pushedShardsChecks,
     ...liveChecks,
     ...scopedLiveChecks,
     ...requestChecks,

@@ -228,7 +228,7 @@ export class Progress {
    * Takes what a push put right behind the pull's position as pulled: no echo. `pulled` is where the pull stood when the
    * push was sent: a page that came since may have left out what the push moved behind its end, with other leaves too.
    */
-  skipEcho({ before, position }: PushAnswer, pulled: Position | undefined): void {
+  skipEcho({ before, position }: Omit<PushAnswer, 'exceptions'>, pulled: Position | undefined): void {
     const { source, walk } = this.#pull.current ?? {}
     if (source?.seq !== before || pulled?.seq !== before || position.seq <= before || walk) return
     this.#pull.advance({ source: position, target: this.#replica.position() })

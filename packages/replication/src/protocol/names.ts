@@ -114,6 +114,8 @@ export const wireLimits = {
   copyRecords: 8_192,
   /** Shards in one. */
   copyShards: 8_192,
+  /** Bytes of the blocks of all shards in one push of shards, which has at most `copyRecords` and `requestBytes`. */
+  pushedRawBytes: 64 * 1024 * 1024,
   /** Positions in one `holds`. */
   holds: 16,
   /** Prefixes of one pull, and as many that it leaves out. */

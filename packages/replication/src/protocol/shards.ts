@@ -1,8 +1,12 @@
+import type { Position } from '@mynah/core/replica'
+import { Packr } from 'msgpackr'
 import { MessageInvalidError } from '../errors.js'
 import { wireLimits } from './names.js'
+import { positionText } from './position.js'
+import { Shape } from './shape.js'
 
 /**
- * Several shards in one answer, version 1, big-endian. What a shard's own bytes mean: docs/formats/shard.md.
+ * Several shards in one answer, or one push, version 1, big-endian. What a shard's own bytes mean: docs/formats/shard.md.
  *
  *   offset  size  field
  *   0       4     magic     "MYSS"
@@ -16,6 +20,9 @@ const VERSION = 1
 const LOST = 1
 const HEADER_BYTES = 8
 const LENGTH_BYTES = 4
+
+/** Values of an answer without its list, generously: members may be added. */
+const ANSWER_VALUES = 64
 
 /** What an answer of `shards` tells, but for its place. */
 export interface ToldShards {
@@ -41,10 +48,44 @@ export function encodeShards({ shards, lost }: ToldShards): Uint8Array {
   return bytes
 }
 
-/** The shards are views of `bytes`. @throws MessageInvalidError */
-export function decodeShards(bytes: Uint8Array): ToldShards {
+/** The answer to a push of shards: all that was taken is fsynced. */
+export interface ShardsAnswer {
+  readonly position: Position
+  /** What was new took exactly the seqs from `before` + 1 to `position.seq`, with nothing of others in between. */
+  readonly before: number
+  /** Records that were new or whose body was. */
+  readonly taken: number
+  /** Places of the records that were not taken, counted through all shards, rising: they are to be pushed as records. */
+  readonly left: readonly number[]
+}
+
+export function encodeShardsAnswer({ position, before, taken, left }: ShardsAnswer): Uint8Array {
+  const packr = new Packr({ useRecords: false, variableMapSize: true })
+  return new Uint8Array(packr.pack({ position: positionText(position), before, taken, left }))
+}
+
+/** @throws MessageInvalidError */
+export function decodeShardsAnswer(bytes: Uint8Array): ShardsAnswer {
+  const shape = new Shape('answer to a push of shards')
+  const message = shape.object(shape.msgpack(bytes, ANSWER_VALUES + wireLimits.copyRecords))
+  let least = 0
+  return {
+    position: shape.position(message.position),
+    before: shape.count(message.before),
+    taken: shape.count(message.taken),
+    left: shape.array(message.left, wireLimits.copyRecords).map((value) => {
+      const at = shape.count(value)
+      if (at < least) shape.fail('places that do not rise')
+      least = at + 1
+      return at
+    }),
+  }
+}
+
+/** The shards are views of `bytes`; `what` names the message. @throws MessageInvalidError */
+export function decodeShards(bytes: Uint8Array, what = 'answer about shards'): ToldShards {
   const refuse = (detail: string): never => {
-    throw new MessageInvalidError('answer about shards', detail)
+    throw new MessageInvalidError(what, detail)
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length < HEADER_BYTES || view.getUint32(0) !== MAGIC) refuse('not shards')

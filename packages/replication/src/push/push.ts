@@ -1,5 +1,6 @@
-import type { FeedPage, LogRecord, Parked } from '@mynah/core/replica'
+import type { FeedPage, LogRecord, OwnShards, Parked } from '@mynah/core/replica'
 import { add, Sender, type SenderOptions, type Sent } from './sender.js'
+import { ShardSender } from './shard-sender.js'
 
 /** Raw bytes of one page of the feed, and so of one push. */
 const PAGE_BYTES = 1024 * 1024
@@ -25,7 +26,7 @@ function loneLeaves(records: readonly LogRecord[]): ReadonlySet<LogRecord> {
 }
 
 /**
- * Sends a mirror what it lacks. Leaves written here are sent at once, others only when the mirror asks for them; all
+ * Sends a mirror what it lacks. Leaves written here are sent at once, and as they lie where they are sealed; others only when the mirror asks for them; all
  * are asked about while there is no valid checkpoint. Where the mirror lacks a leaf that is not held here, and did not
  * give it, it is sent what is held under it. The checkpoint moves after the answer, which comes after the mirror's
  * fsync, and is stored together with what was refused.
@@ -34,12 +35,14 @@ export class Push {
   readonly #options: PushOptions
   readonly #again = new Set<string>()
   readonly sender: Sender
+  readonly #shards: ShardSender
   /** Undefined before the first run. */
   #asking: boolean | undefined
 
   constructor(options: PushOptions) {
     this.#options = options
     this.sender = new Sender(options)
+    this.#shards = new ShardSender(options, this.sender)
   }
 
   /** Resolves when the request that is in flight now is over. */
@@ -64,7 +67,7 @@ export class Push {
     const { replica, progress, info, onPushed } = this.#options
     // A mirror that began empty knows what it was given since, which is what is written here and what it gave.
     this.#asking ??= progress.push.current === undefined && info.position.seq > 0
-    let ahead: Promise<FeedPage> | undefined
+    let ahead: Promise<FeedPage | OwnShards> | undefined
     for (;;) {
       const since = progress.push.current?.source.seq ?? 0
       if (replica.position().seq <= since) break
@@ -77,23 +80,49 @@ export class Push {
         ahead = undefined
         continue
       }
-      const page = await (ahead ?? this.#page(since, signal))
+      const part = await (ahead ?? this.#next(since, signal))
+      const isShards = 'shards' in part
       // Read while this one is under way.
-      ahead = page.more ? this.#page(page.position.seq, signal) : undefined
+      ahead = isShards || part.more ? this.#next(part.position.seq, signal) : undefined
       ahead?.catch(() => {})
-      const sent = await this.#sendPage(page, since, signal)
-      progress.push.advance({ source: page.position, target: await this.sender.target(signal) })
-      if (!page.more) progress.pushedAll()
+      const sent = isShards
+        ? await this.#sendShards(part, since, signal)
+        : await this.#sendPage(part, since, signal)
+      if (sent === undefined) {
+        ahead = this.#page(since, part.position.seq, signal)
+        continue
+      }
+      progress.push.advance({ source: part.position, target: await this.sender.target(signal) })
+      if (!isShards && !part.more) progress.pushedAll()
       await this.#settle(sent, () => progress.storeMovedPush())
-      if (page.position.seq <= since) break
+      if (part.position.seq <= since) break
     }
     this.#asking = false
     progress.pushedAll()
     onPushed(0)
   }
 
-  #page(since: number, signal: AbortSignal): Promise<FeedPage> {
-    return this.#options.replica.feed({ since, bodies: true, bytes: this.#pageBytes, signal })
+  /** What comes next: shards as they lie, where these may go so, else a page up to the next that may. */
+  async #next(since: number, signal: AbortSignal): Promise<FeedPage | OwnShards> {
+    const found = await this.#shards.next(since, this.#asking === true, signal)
+    if (found !== undefined && found.shards.length > 0) return found
+    return this.#page(since, found?.position.seq ?? since, signal)
+  }
+
+  /** A page; where `upTo` lies past `since`, it ends there at the latest. */
+  #page(since: number, upTo: number, signal: AbortSignal): Promise<FeedPage> {
+    const bound = upTo > since ? { upTo } : {}
+    return this.#options.replica.feed({ since, bodies: true, bytes: this.#pageBytes, signal, ...bound })
+  }
+
+  /** Undefined where they are to be told as records: the mirror gave them, or takes no shards. */
+  async #sendShards(
+    { shards, position }: OwnShards,
+    since: number,
+    signal: AbortSignal,
+  ): Promise<Sent | undefined> {
+    if (this.#options.progress.isPulled(since, position.seq)) return undefined
+    return this.#shards.send(shards, signal)
   }
 
   /**

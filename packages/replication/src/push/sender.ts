@@ -14,7 +14,7 @@ import type { DatabaseInfo, PushAnswer } from '../protocol/messages.js'
 import { recordCodes, wireLimits } from '../protocol/names.js'
 
 /** Leaves that are looked under at once: each may bring a body. */
-const UNDER_LEAVES = 100
+export const UNDER_LEAVES = 100
 
 /** What is sent to where. */
 export interface SenderOptions {
@@ -57,7 +57,7 @@ function marked(part: Part): readonly LogRecord[] {
 }
 
 /** Text that is the same for the same leaf only: one of foreign revs that share a rev has its body's hash too. */
-function nameOf({ id, rev, bodyHash }: LeafRef): string {
+export function nameOf({ id, rev, bodyHash }: LeafRef): string {
   return JSON.stringify([id, rev, bodyHash === undefined ? '' : String(bodyHash)])
 }
 
@@ -125,9 +125,9 @@ export class Sender {
     if (position.seq > this.#seen.seq) this.#seen = position
   }
 
-  /** Those of the records that the mirror says it lacks. */
-  async missing(records: readonly LogRecord[], signal: AbortSignal): Promise<readonly LogRecord[]> {
-    const lacking: LogRecord[] = []
+  /** Those of the leaves that the mirror says it lacks. */
+  async missing<T extends LeafRef>(records: readonly T[], signal: AbortSignal): Promise<readonly T[]> {
+    const lacking: T[] = []
     for (let start = 0; start < records.length; start += wireLimits.missingLeaves) {
       const chunk = records.slice(start, start + wireLimits.missingLeaves)
       const missing = await this.#options.client.missing(chunk, signal)
@@ -207,7 +207,7 @@ export class Sender {
     const shard = records.length > this.#recordsMax ? undefined : await shardOf(records, this.#options.env)
     const bytesMax = Math.min(this.#options.info.limits.requestBytes, wireLimits.requestBytes)
     if (shard === undefined || shard.length > bytesMax) return this.#sendParts(parts, whole, signal)
-    const answer = await this.#answered(shard, whole, signal)
+    const answer = await this.answered(this.#options.client.push(shard, whole, signal), signal)
     const accepted = new Set(records.map(({ id }) => id))
     const refused: Parked[] = []
     const detached: LogRecord[] = []
@@ -238,10 +238,13 @@ export class Sender {
     return sent
   }
 
-  async #answered(shard: Uint8Array, whole: boolean, signal: AbortSignal): Promise<PushAnswer> {
-    const { client, progress } = this.#options
+  /** Follows the mirror's history as the answer to a push tells it, and gives the answer. */
+  async answered<T extends Omit<PushAnswer, 'exceptions'>>(
+    request: Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const { progress } = this.#options
     const pulled = progress.pull.current?.source
-    const request = client.push(shard, whole, signal)
     this.#inFlight = request
     const answer = await request
     await this.see(answer.position, signal)

@@ -123,6 +123,11 @@ export class LimitedReplica implements ServedReplica {
     throw forbidden('Shards are of the whole database, and the token reaches a part')
   }
 
+  /** The same: what is within may be pushed as records. */
+  takeShards: ServedReplica['takeShards'] = async () => {
+    throw forbidden('Shards are of the whole database, and the token reaches a part')
+  }
+
   /** A record that is not within is refused, with what belongs to its transaction; the others are taken. */
   merge: ServedReplica['merge'] = async (records, options) => {
     const within = this.#mayMerge(records, options)

@@ -24,7 +24,7 @@ export function answerPush(parts: RequestParts): Answer {
   }
 }
 
-function requireSender(sender: string | readonly string[] | undefined): void {
+export function requireSender(sender: string | readonly string[] | undefined): void {
   if (typeof sender !== 'string' || !/^[0-9a-f]{32}$/.test(sender)) {
     throw new MessageInvalidError('push', `the header ${headers.database} names no database`)
   }

@@ -22,6 +22,7 @@ export type ServedReplica = Pick<
   | 'owedCount'
   | 'merge'
   | 'shards'
+  | 'takeShards'
   | 'onCommit'
 >
 

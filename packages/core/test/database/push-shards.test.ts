@@ -1,0 +1,320 @@
+import { afterEach, expect, test } from 'vitest'
+import { type DiskFault, type DiskOperation, MemoryDisk } from '../../src/compliance.js'
+import { nodeEnv } from '../../src/env/node-env.js'
+import { type Database, open } from '../../src/index.js'
+import { limits } from '../../src/limits.js'
+import { encodeShard } from '../../src/log/shard.js'
+import { type LogRecord, replicaOf } from '../../src/replica.js'
+import { seeded } from '../storage/seeded.js'
+import { allOf, live } from './copying.js'
+
+const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31)
+const peers = { shardBytes: 1_500 } as const
+/** Takes what comes as it lies, however little it is. */
+const mirrors = { shardBytes: 100, mode: 'mirror' } as const
+const opened: Database[] = []
+afterEach(async () => {
+  for (const db of opened.splice(0)) await db.close()
+})
+
+async function database(options: Parameters<typeof open>[1]): Promise<Database> {
+  const db = await open(':memory:', options)
+  opened.push(db)
+  return db
+}
+
+const bounds = { bytes: 4_000, records: 200 }
+
+/** What came to the mirror of each kind. */
+interface Pushed {
+  seq: number
+  shards: number
+  pages: number
+}
+
+/** Pushes as a session does: shards where these may go so, else pages. What is left goes by records, with whole paths. */
+async function push(from: Database, to: Database, told: Pushed, between = async () => {}): Promise<void> {
+  const [source, target] = [replicaOf(from), replicaOf(to)]
+  while (told.seq < source.position().seq) {
+    const { shards, position } = await source.ownShards({ after: told.seq, ...bounds })
+    if (shards.length > 0) {
+      const { left } = await target.takeShards(
+        shards.map(({ bytes }) => bytes),
+        { from: 'peer' },
+      )
+      const refs = shards.flatMap((shard) => shard.ids.map((_, at) => shard.leaf(at)))
+      const again = await source.bodies(
+        left.map((place) => refs[place]!),
+        { whole: true },
+      )
+      if (again.length > 0) await target.merge(again, { whole: true, from: 'peer' })
+      told.shards += shards.length
+      told.seq = position.seq
+    } else {
+      const upTo = position.seq > told.seq ? { upTo: position.seq } : {}
+      const page = await source.feed({ since: told.seq, bodies: true, bytes: 3_000, ...upTo })
+      if (upTo.upTo !== undefined) expect(page.position.seq).toBeLessThanOrEqual(upTo.upTo)
+      const held = page.records.filter(({ kind }) => kind === 'revision')
+      const { outcomes } = await target.merge(held, { from: 'peer' })
+      for (const [at, { result }] of outcomes.entries())
+        if (result === 'detached' || result === 'refused')
+          await target.merge(await source.leaves(held[at]!.id), { whole: true })
+      told.pages += 1
+      told.seq = page.position.seq
+    }
+    await between()
+  }
+}
+
+test('what two peers push as it lies comes to the same as what they push by records, whatever they wrote', async () => {
+  let [shards, asTheyLie] = [0, 0]
+  for (let turn = 0; turn < 4; turn++) {
+    const hint = `SEED=${seed} turn ${turn}`
+    const [a, b, target, twin] = await Promise.all([peers, peers, mirrors, mirrors].map(database))
+    const seals = (await target!.stats()).sealedBytes
+    const ways = [a!, b!].map((db) => ({ db, told: { seq: 0, shards: 0, pages: 0 } }))
+    for (let round = 0; round < 3; round++)
+      for (const { db, told } of ways) {
+        await live(db, seeded(seed + 10 * turn + round + told.seq), 12)
+        const docs = Array.from({ length: 80 }, (_, n) => ({
+          id: `${db.id} ${round} ${n}`,
+          n,
+          text: `${n}`.repeat(9),
+        }))
+        await db.putMany(docs)
+        await db.seal()
+        let left = 2
+        await push(db, target!, told, async () => {
+          if (turn % 2 > 0 && left-- > 0) await db.put({ id: 'meanwhile', n: left }, { overwrite: true })
+          if (turn % 3 > 1) await db.compact()
+        })
+      }
+    for (const { db, told } of ways) {
+      shards += told.shards
+      for (let since = 0; ; ) {
+        const page = await replicaOf(db).feed({ since, bodies: true, whole: true })
+        await replicaOf(twin!).merge(page.records, { whole: true, from: 'peer' })
+        since = page.position.seq
+        if (!page.more) break
+      }
+    }
+    expect((await target!.stats()).root, hint).toEqual((await twin!.stats()).root)
+    expect(await allOf(target!), hint).toEqual(await allOf(twin!))
+    expect(await target!.verify(), hint).toMatchObject({ ok: true })
+    asTheyLie += (await target!.stats()).sealedBytes - seals
+  }
+  expect(shards).toBeGreaterThan(20)
+  expect(asTheyLie).toBeGreaterThan(0)
+})
+
+const head = { path: [], deleted: false, at: 1, origin: '1'.repeat(32), supplies: false, continues: false }
+const record = (id: string, n: number, more: Partial<LogRecord> = {}): LogRecord => ({
+  kind: 'revision',
+  id,
+  rev: '',
+  ...(more.kind !== 'stub' && { body: { n, text: 'x'.repeat(20) } }),
+  ...head,
+  ...more,
+})
+
+function shardOf(records: readonly LogRecord[]): Promise<Uint8Array> {
+  const numbered = records.map((one, at) => ({ seq: at + 1, record: one }))
+  return encodeShard(numbered, 1, records.length, { env: nodeEnv, effort: 'fast' })
+}
+
+const some = (prefix: string, count = 20) =>
+  Array.from({ length: count }, (_, n) => record(`${prefix}${n}`, n))
+
+test('of a peer, what a merge would refuse is left, and all else is taken', async () => {
+  const stub = { kind: 'stub', rev: `1-${'a'.repeat(32)}` } as const
+  const bad: readonly (readonly [string, readonly LogRecord[]])[] = [
+    ['a stub', [record('s', 1, stub)]],
+    ['an eviction', [record('s', 1, { ...stub, supplies: true })]],
+    ['an id that cannot be', [record('_a', 1)]],
+    ['half a transaction', [record('t', 1), record('u', 1, { continues: true })]],
+    ['a path that hangs in the air', [record('h', 1, { path: [`5-${'b'.repeat(32)}`] })]],
+  ]
+  for (const [what, records] of bad) {
+    const target = await database(mirrors)
+    const shards = [
+      await shardOf(some('a')),
+      await shardOf([...some('b'), ...records]),
+      await shardOf(some('c')),
+    ]
+    const report = await replicaOf(target).takeShards(shards, { from: 'peer' })
+    const left = what === 'half a transaction' ? 1 : records.length
+    expect(report.left, what).toEqual(Array.from({ length: left }, (_, n) => 40 + records.length - left + n))
+    expect(report.taken, what).toBe(60 + records.length - left)
+    expect(await target.count(), what).toBe(60 + records.length - left)
+  }
+})
+
+test('a shard that is not whole is refused with all that came with it', async () => {
+  const target = await database(mirrors)
+  const good = await shardOf(some('a'))
+  const bytes = await shardOf(some('b'))
+  for (let at = 0; at < bytes.length; at += 7) {
+    const bad = bytes.slice()
+    bad[at]! ^= 1 << (at % 8)
+    await expect(
+      replicaOf(target).takeShards([good, bad], { from: 'peer' }),
+      `byte ${at}`,
+    ).rejects.toMatchObject({
+      code: expect.stringMatching(/^MYNAH_(SHARD_CORRUPT|FORMAT_UNKNOWN)$/),
+    })
+  }
+  expect(await target.stats()).toMatchObject({ seq: 0, documents: 0 })
+})
+
+test('what is sent again, mostly known, or less than a shard, takes no place of its own', async () => {
+  const target = await database(mirrors)
+  const replica = replicaOf(target)
+  const shards = [await shardOf(some('a')), await shardOf(some('b'))]
+  const first = await replica.takeShards(shards, { from: 'peer' })
+  expect(first).toMatchObject({ taken: 40, merged: 0, left: [], commits: [{ before: 0 }] })
+  const { seq, sealedBytes } = await target.stats()
+  const again = await replica.takeShards(shards, { from: 'peer' })
+  expect(again).toMatchObject({ taken: 0, merged: 2, left: [] })
+  expect(await target.stats()).toMatchObject({ seq, sealedBytes })
+  const mostly = await replica.takeShards([await shardOf([...some('a'), ...some('c', 3)])], { from: 'peer' })
+  expect(mostly).toMatchObject({ taken: 3, merged: 1, left: [] })
+  expect(await target.stats()).toMatchObject({ seq: seq + 3 })
+  const large = await database({ mode: 'mirror' })
+  const little = await replicaOf(large).takeShards(shards, { from: 'peer' })
+  expect(little).toMatchObject({ taken: 40, merged: 2, left: [] })
+})
+
+test('no document gets more conflicts than a push may bring', async () => {
+  const target = await database(mirrors)
+  const conflicts = Array.from({ length: limits.liveLeaves - 5 }, (_, n) => record('a', n))
+  await replicaOf(target).merge(await rederived(conflicts), { from: 'peer' })
+  const more = Array.from({ length: 10 }, (_, n) => record('a', -1 - n))
+  const report = await replicaOf(target).takeShards([await shardOf(more)], { from: 'peer' })
+  expect(report.left).toEqual([5, 6, 7, 8, 9])
+  expect((await replicaOf(target).feed({ since: 0, bodies: false })).records).toHaveLength(limits.liveLeaves)
+})
+
+/** With the revs that follow from their bodies. */
+async function rederived(records: readonly LogRecord[]): Promise<readonly LogRecord[]> {
+  const source = await database(mirrors)
+  await replicaOf(source).takeShards([await shardOf(records)])
+  return (await replicaOf(source).feed({ since: 0, bodies: true })).records
+}
+
+test('only what was written here, is whole and mostly alive goes as it lies', async () => {
+  const db = await database(peers)
+  const replica = replicaOf(db)
+  const own = async (after = 0) => {
+    const { shards, position } = await replica.ownShards({ after, ...bounds })
+    return [shards.length > 0, position.seq] as const
+  }
+  expect(await own()).toEqual([false, 0])
+  await db.putMany(Array.from({ length: 60 }, (_, n) => ({ id: `a${n}`, n, text: 'x'.repeat(40) })))
+  expect(await own()).toEqual([false, 0])
+  await db.seal()
+  const [goes, end] = await own()
+  expect(goes).toBe(true)
+  // Within a shard: up to its end by records.
+  expect(await own(end - 1)).toEqual([false, end])
+  const rest = (await db.stats()).seq
+  // What came from elsewhere.
+  await replica.merge(await rederived(some('other', 40)), { whole: true })
+  await db.seal()
+  expect((await own(rest))[0]).toBe(false)
+  expect((await own(rest))[1]).toBeGreaterThan(rest)
+  // Superseded since.
+  const half = (await db.stats()).seq
+  await db.putMany(Array.from({ length: 60 }, (_, n) => ({ id: `b${n}`, n, text: 'y'.repeat(40) })))
+  await db.seal()
+  expect((await own(half))[0]).toBe(true)
+  for (let round = 0; round < 4; round++)
+    await db.putMany(
+      Array.from({ length: 60 }, (_, n) => ({ id: `b${n}`, n, text: `z${round}` })),
+      { overwrite: true },
+    )
+  await db.seal()
+  expect((await own(half))[0]).toBe(false)
+})
+
+test('a shard that is damaged on the disk does not go', async () => {
+  const disk = new MemoryDisk()
+  const on = () => ({ ...peers, storage: disk.storage(), level: (at: string) => disk.level(at) })
+  const db = await open('db', on())
+  opened.push(db)
+  await db.putMany(Array.from({ length: 60 }, (_, n) => ({ id: `a${n}`, n, text: `${n}`.repeat(20) })))
+  await db.seal()
+  const before = await replicaOf(db).ownShards({ after: 0, ...bounds })
+  expect(before.shards.length).toBeGreaterThan(0)
+  const segment = disk.files().find(({ name }) => name.startsWith('segment'))!
+  disk.damage(segment.name, { kind: 'zero', offset: 200, length: 100 })
+  const { shards, position } = await replicaOf(db).ownShards({ after: 0, ...bounds })
+  expect(shards).toEqual([])
+  expect(position.seq).toBeGreaterThan(0)
+})
+
+test.each(['kill', 'powerCut', 'refuse'] as const)(
+  'whatever ends a mirror that takes shards (%s), what it acknowledged is there, and the rest comes again',
+  async (what) => {
+    const db = await database(peers)
+    await db.putMany(Array.from({ length: 120 }, (_, n) => ({ id: `a${n}`, n, text: `${n}`.repeat(15) })))
+    await db.putMany(
+      Array.from({ length: 30 }, (_, n) => ({ id: `a${4 * n}`, n })),
+      { overwrite: true },
+    )
+    await db.seal()
+    await db.put({ id: 'hot' })
+    const all = await allOf(db)
+    let ends = 0
+    for (let at = 0, reached = true; reached; at += 2) {
+      let [operations, writes] = [0, 0]
+      let struck = () => {}
+      const over = new Promise<void>((resolve) => {
+        struck = resolve
+      })
+      const disk = new MemoryDisk({
+        random: seeded(seed + at),
+        pace: async () => {
+          if (operations++ !== at || what === 'refuse') return
+          disk[what]()
+          struck()
+        },
+        fault: ({ kind }: DiskOperation): DiskFault | undefined => {
+          if (what !== 'refuse' || !['append', 'sync', 'replace'].includes(kind)) return undefined
+          return writes++ === at ? 'error' : undefined
+        },
+      })
+      const on = () => ({ ...mirrors, storage: disk.storage(), level: (one: string) => disk.level(one) })
+      const told: Pushed = { seq: 0, shards: 0, pages: 0 }
+      const life = open('db', on())
+        .then(async (mirror) => {
+          await push(db, mirror, told)
+          operations = Number.NEGATIVE_INFINITY
+          await mirror.close()
+        })
+        .catch(() => {
+          if (what === 'refuse') disk.kill()
+        })
+      await Promise.race([life, over])
+      reached = (what === 'refuse' ? writes : operations) > at
+      if (reached) ends += 1
+      operations = Number.NEGATIVE_INFINITY
+      writes = Number.NEGATIVE_INFINITY
+      const again = await open('db', on())
+      const hint = `SEED=${seed} ${what} at ${at}`
+      expect(await again.verify(), hint).toMatchObject({ ok: true })
+      const acknowledged = told.seq
+      const { records } = await replicaOf(db).feed({
+        since: 0,
+        bodies: false,
+        upTo: acknowledged,
+        bytes: 1e9,
+      })
+      const wanted = await replicaOf(again).missing(acknowledged === 0 ? [] : records)
+      expect(wanted.filter(Boolean), hint).toEqual([])
+      await push(db, again, told)
+      expect(await allOf(again), hint).toEqual(all)
+      await again.close()
+    }
+    expect(ends).toBeGreaterThan(what === 'refuse' ? 5 : 15)
+  },
+)
