@@ -5,16 +5,33 @@ import { expect, test } from 'vitest'
 
 const PIECE = new Uint8Array(1024 * 1024).fill(0x20)
 
-/** Somebody who answers with these bytes, whatever is asked. */
+const GREETING = JSON.stringify({
+  name: 'db',
+  id: '0'.repeat(32),
+  mode: 'mirror',
+  protocol: 1,
+  position: `${'0'.repeat(32)}.0`,
+  documents: 0,
+  owes: 0,
+  limits: { requestBytes: 16777216, batchRecords: 4096 },
+})
+
+/** Somebody who greets as a mirror does, and then answers with these bytes, whatever is asked. */
 function answering(pieces: readonly (string | Uint8Array)[], type: string): Transport {
   const encoder = new TextEncoder()
   const parts = pieces.map((piece) => (typeof piece === 'string' ? encoder.encode(piece) : piece))
   const headers = { 'content-type': type }
+  let greeted = false
   return {
-    request: async ({ method, url }) => {
-      const isGreeting = method === 'GET' && url.endsWith('/db') && type !== 'application/json'
+    request: async () => {
+      const isGreeting = !greeted
+      greeted = true
       if (isGreeting)
-        return { status: 200, headers: { 'content-type': 'application/json' }, body: encoder.encode('{}') }
+        return {
+          status: 200,
+          headers: { 'content-type': 'application/json' },
+          body: encoder.encode(GREETING),
+        }
       return { status: 200, headers, body: parts[0]! }
     },
     stream: async () => ({
@@ -43,6 +60,20 @@ async function failed(
     await documents.close()
   }
 }
+
+test('a greeting that is none is no mirror, whatever its status and type say', async () => {
+  const transport: Transport = {
+    ...answering([], 'application/json'),
+    request: async () => ({
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      body: new TextEncoder().encode('{}'),
+    }),
+  }
+  await expect(connect('http://mirror/v1/db', { transport })).rejects.toMatchObject({
+    code: 'MYNAH_MIRROR_ANSWER',
+  })
+})
 
 test('lines that are no changes are no answer of a mirror, however long', async () => {
   const endless = Array.from({ length: wireLimits.shardBytes / PIECE.length + 1 }, () => PIECE)

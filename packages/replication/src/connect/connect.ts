@@ -1,4 +1,5 @@
 import { type Documents, type Env, nodeEnv } from '@mynah/core'
+import { decodeInfo } from '../protocol/messages.js'
 import { httpTransport } from '../transport/http-transport.js'
 import { bearerToken, mirrorAddress } from '../transport/mirror-address.js'
 import type { Transport } from '../transport/transport.js'
@@ -28,7 +29,8 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   if (token !== undefined) bearerToken(token)
   const client = new DocumentsClient(mirrorAddress(url), { transport, token })
   try {
-    await client.text({ method: 'GET', path: '', signals: [signal] })
+    const text = await client.text({ method: 'GET', path: '', signals: [signal] })
+    client.decoded(200, () => decodeInfo(text))
   } catch (error) {
     await client.close()
     throw error
