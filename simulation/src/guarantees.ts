@@ -123,16 +123,13 @@ export class Guarantees {
   }
 
   /** A mirror that became a peer may itself have dropped what it was trusted with, and trusted others. */
-  #isMet(trust: Trust, write: string, seen: ReadonlySet<Trust> = new Set()): boolean {
-    if (seen.has(trust)) return true
-    const met = new Set([...seen, trust])
-    const further = this.#trusts.filter(
-      ({ disk, writes }) => trust.mirrors.includes(disk) && writes.has(write),
-    )
-    return (
-      trust.mirrors.every((name) => !this.#mayBeLost(name, trust)) &&
-      further.every((one) => this.#isMet(one, write, met))
-    )
+  #isMet(trust: Trust, write: string): boolean {
+    // Disks trust each other in circles, so each is looked at once.
+    const reached = new Set([trust])
+    for (const { mirrors } of reached)
+      for (const one of this.#trusts)
+        if (mirrors.includes(one.disk) && one.writes.has(write)) reached.add(one)
+    return [...reached].every((one) => one.mirrors.every((name) => !this.#mayBeLost(name, one)))
   }
 
   #mayBeLost(disk: string, { from, to }: { readonly from: number; readonly to: number }): boolean {

@@ -34,6 +34,23 @@ test('what was dropped because a mirror holds it rests on that mirror too', () =
   expect([guarantees.mayBeDropped('kept'), guarantees.mayBeDropped('dropped')]).toEqual([false, true])
 })
 
+test('what was dropped by one who trusted another rests on that one too, also where they trust each other', () => {
+  const guarantees = new Guarantees()
+  guarantees.add('dropped', ['p'])
+  for (let i = 0; i < 100; i++)
+    for (const [disk, mirror] of [
+      ['p', 'q'],
+      ['q', 'p'],
+      ['q', 'm'],
+    ] as const)
+      guarantees.entrust(['dropped'], disk, [mirror])()
+  guarantees.entrust(['dropped'], 'm', ['n'])(false)
+  guarantees.setBack('n')
+  expect(guarantees.holds('dropped')).toBe(true)
+  guarantees.setBack('m')
+  expect(guarantees.holds('dropped')).toBe(false)
+})
+
 test('only what was written, for that document, may be read', () => {
   const model = new Model()
   const doc = { id: 'a', w: model.nextWrite(), n: 1n, at: new Date(7) }
