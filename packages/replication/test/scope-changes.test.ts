@@ -292,6 +292,24 @@ describe('what left the scope', () => {
 })
 
 describe('without a scope', () => {
+  test('a peer covers what another token reaches as soon as it is given, though no stream ends', async () => {
+    const mirror = await rig.mirror()
+    const db = await rig.database()
+    await mirror.database.putMany([{ id: 'a/1' }, { id: 'b/1' }])
+    mirror.reach = ['a/']
+    const mirrors = [{ url: address(), token: 'narrow' }]
+    const replication = await rig.replicate(db, mirror, { mirrors, live: false })
+    await until(() => isLive(replication) && isQuiet(replication))
+    expect((await known(db)).size).toBe(1)
+    mirror.reach = undefined
+    await replication.addMirror(address(), { token: 'narrow' })
+    await replication.sync()
+    expect((await known(db)).size).toBe(1)
+    await replication.addMirror(address(), { token: 'wide' })
+    await replication.sync()
+    expect((await known(db)).size).toBe(2)
+  })
+
   test('a peer covers what its token reaches, and more when that becomes more', async () => {
     const db = await rig.database()
     const mirror = await rig.mirror()

@@ -41,12 +41,13 @@ export class KnownMirrors {
     }
   }
 
-  /** @throws TypeError when it is no mirror's address, or no token */
+  /** A session that went with another token begins anew: what it covers may be another. @throws TypeError when it is no mirror's address, or no token */
   give(url: string, given: string | undefined): void {
     const { env, scheduler, discovery } = this.#options
     const address = mirrorAddress(url)
     const token = given === undefined ? undefined : bearerToken(given)
     const known = this.#find(address)
+    const before = scheduler.mirrors.map((mirror) => ({ mirror, token: mirror.tokenSent }))
     discovery.give(address)
     if (known === undefined) scheduler.add(new Mirror(env, { address, token }))
     else {
@@ -54,6 +55,7 @@ export class KnownMirrors {
       known.token = token ?? known.token
     }
     this.#review()
+    for (const { mirror, token } of before) if (mirror.tokenSent !== token) scheduler.renewWith(mirror)
   }
 
   /** @throws TypeError when it is no mirror's address */

@@ -123,6 +123,11 @@ export class Scheduler {
     }
   }
 
+  /** The same, of those with this mirror: what is sent to it has changed. */
+  renewWith(mirror: Mirror): void {
+    for (const { session } of this.#attempts.all) if (session.mirror === mirror) this.renew(session)
+  }
+
   /** Ends the sessions that are more than wanted, and begins those that are fewer. */
   review(): void {
     this.#attempts.keep(this.#options.breadth().sessions)
