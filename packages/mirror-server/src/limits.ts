@@ -39,6 +39,8 @@ export const serverLimits = {
   diskLookMs: 1_000,
   /** A database that failed to open is not tried again for so long, milliseconds. */
   reopenMs: 5_000,
+  /** Databases here, up to which those are made that other mirrors name; more are followed where they are here already. */
+  followedDatabases: 1_000,
   /** Wrong tokens from one address in a minute; beyond, they are answered 429. */
   wrongTokensPerMinute: 60,
   /** Bytes of a key's value; the rest of its document is a few bytes, and the longest content type. */

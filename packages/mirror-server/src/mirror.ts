@@ -171,6 +171,7 @@ function follow(
   const follower = new Follower({
     mirrors,
     databases,
+    databasesMax: serverLimits.followedDatabases,
     env,
     onError: (url, { message }) => fastify.log.warn({ mirror: url }, message),
   })

@@ -1,11 +1,14 @@
 import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { nodeEnv } from '@mynah/core'
 import { connect } from '@mynah/replication'
 import { expect, onTestFinished, test } from 'vitest'
 import { Databases } from '../src/databases/databases.js'
 import { Follower } from '../src/databases/follower.js'
-import { startMirror } from './fixture.js'
+import { ready, run } from './child.js'
+import { startMirror, temporaryFolder } from './fixture.js'
 
 const WAIT = { timeout: 15_000 }
 
@@ -57,6 +60,7 @@ test('a folder that the disk does not list is told, and ends nothing', async () 
   const follower = new Follower({
     mirrors: [{ url: first.origin }],
     databases: new Databases(file, nodeEnv),
+    databasesMax: 10,
     env: nodeEnv,
     onError: (_url, { message }) => told.push(message),
   })
@@ -68,4 +72,72 @@ test('a folder that the disk does not list is told, and ends nothing', async () 
 test('what is no mirror is refused', async () => {
   for (const url of ['ftp://x', 'http://u:p@x', 'http://x/v1/Not-a-name!', 'http://x?y'])
     await expect(startMirror([], { mirrorOf: [{ url }] })).rejects.toThrow(TypeError)
+})
+
+/** A server that says of itself what is wanted, and remembers what it was sent. */
+async function stranger(status: number, databases: readonly string[]) {
+  const authorizations = new Set<string | undefined>()
+  const server = createServer((request, response) => {
+    authorizations.add(request.headers.authorization)
+    const isRoot = request.url === '/v1'
+    response.writeHead(isRoot ? status : 404, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(isRoot ? { name: 'mynah', databases } : { code: 'MYNAH_X', message: '' }))
+  })
+  server.listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, authorizations }
+}
+
+test('a mirror that names very many databases has few of them made here, always the same; it is told', async () => {
+  const all = Array.from({ length: 5_000 }, (_, n) => `d${n}`)
+  const { url } = await stranger(200, all)
+  const databases = new Databases(await temporaryFolder(), nodeEnv)
+  await databases.create('own')
+  const told: string[] = []
+  const follower = new Follower({
+    mirrors: [{ url }],
+    databases,
+    databasesMax: 4,
+    env: nodeEnv,
+    onError: (_url, { message }) => told.push(message),
+  })
+  follower.start()
+  await expect.poll(async () => (await follower.statuses()).size, WAIT).toBe(4)
+  expect([...(await databases.names())].sort()).toEqual(['d0', 'd1', 'd10', 'own'])
+  expect(told.join()).toMatch(/name 4997 databases more than the 4 that are followed/)
+  await follower.stop()
+  await databases.close()
+})
+
+test('without a token of its own a mirror sends none to those that it follows, and says what is missing', async () => {
+  const { url, authorizations } = await stranger(401, [])
+  const databases = new Databases(await temporaryFolder(), nodeEnv)
+  const told: string[] = []
+  const follower = new Follower({
+    mirrors: [{ url }],
+    databases,
+    databasesMax: 4,
+    env: nodeEnv,
+    onError: (_url, { message }) => told.push(message),
+  })
+  follower.start()
+  await expect.poll(() => told.join(), WAIT).toMatch(/wants a token.*MYNAH_MIRROR_TOKEN/)
+  expect([...authorizations]).toEqual([undefined])
+  await follower.stop()
+  await databases.close()
+})
+
+test.each([
+  ['nothing', {}, undefined],
+  ['what was given for it', { MYNAH_MIRROR_TOKEN: 'for-it' }, 'Bearer for-it'],
+])('what opens a daemon is not sent to those that it follows, but %s', async (_, env, sent) => {
+  const { url, authorizations } = await stranger(200, ['a'])
+  const args = ['serve', '--data', await temporaryFolder(), '--port', '0', '--mirror-of', url]
+  await ready(run(args, { MYNAH_TOKEN: 'opens-this-one', ...env }))
+  await expect.poll(() => authorizations.size, WAIT).toBe(1)
+  expect([...authorizations]).toEqual([sent])
 })

@@ -56,7 +56,7 @@ export async function requireGuard(
 }
 
 async function create(data: string, settings: Settings, logger: Logger): ReturnType<typeof createServer> {
-  const { token, mirrorOf, mirrorToken = token, advertise, logLevel, accessLog, tlsCert, tlsKey } = settings
+  const { token, mirrorOf, mirrorToken, advertise, logLevel, accessLog, tlsCert, tlsKey } = settings
   if ((tlsCert === undefined) !== (tlsKey === undefined))
     throw new StartError('TLS needs both: --tls-cert and --tls-key.')
   try {
@@ -65,6 +65,7 @@ async function create(data: string, settings: Settings, logger: Logger): ReturnT
       // Of what is as it should be, this file tells.
       logger: logLevel === 'info' ? logger.child({}, { level: 'warn' }) : logger,
       ...(accessLog && { accessLog: logger }),
+      // Never what opens this mirror: a token goes to no origin that it was not given for.
       mirrorOf: mirrorOf.map((url) => ({
         url,
         ...(mirrorToken !== undefined && { token: mirrorToken }),

@@ -105,7 +105,9 @@ export const table = {
   ]),
   accessLog: flag({ flags: '--access-log', about: 'logs each request: its route, never its id or content' }),
   token: secret('what is sent as "Authorization: Bearer" to do everything; tokens for less: mynah token'),
-  mirrorToken: secret('what this mirror sends to those of --mirror-of; without it, what token says'),
+  mirrorToken: secret(
+    'what this mirror sends to those of --mirror-of; never the one above, unless it is given here too',
+  ),
 } as const satisfies Readonly<Record<string, Setting<unknown>>>
 
 type Name = keyof typeof table

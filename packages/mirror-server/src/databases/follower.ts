@@ -20,6 +20,8 @@ export interface FollowedMirror {
 export interface FollowerOptions {
   readonly mirrors: readonly FollowedMirror[]
   readonly databases: Databases
+  /** As many as are here are followed; others are made only up to so many, whatever a mirror names. */
+  readonly databasesMax: number
   readonly env: Env
   /** Hears why a mirror's databases are not known, or one cannot be followed; the same only once. */
   readonly onError: (url: string, error: Error) => void
@@ -32,6 +34,9 @@ interface Source {
   /** The one database that is followed; undefined for all. */
   readonly name: string | undefined
 }
+
+/** What is told of databases that are not followed, for there are too many. */
+const TOO_MANY = 'this mirror'
 
 /** How often new databases are looked for; with jitter, so that many mirrors spread. */
 const LOOK_MS = 30_000
@@ -118,11 +123,29 @@ export class Follower {
   /** Whether each mirror said what it has. */
   async #lookAtAll(): Promise<boolean> {
     const found = await Promise.all(this.#sources.map((source) => this.#namesAt(source)))
-    const names = new Set(found.flatMap((some) => some ?? []))
-    for (const name of await this.#options.databases.names())
-      if (this.#sources.some((source) => source.name === undefined || source.name === name)) names.add(name)
+    const here = await this.#options.databases.names()
+    const names = new Set(this.#sources.flatMap(({ name }) => name ?? []))
+    for (const name of here) if (this.#sources.some((source) => source.name === undefined)) names.add(name)
+    for (const name of here) if (this.#sources.some((source) => source.name === name)) names.add(name)
+    this.#addNew(names, found)
     for (const name of names) await this.#follow(name)
     return !found.includes(undefined)
+  }
+
+  /** Adds what mirrors name that is not here yet, as much as there is room for; the first by their names, so that it stays. */
+  #addNew(names: Set<string>, found: readonly (readonly string[] | undefined)[]): void {
+    const { databasesMax } = this.#options
+    const others = [...new Set(found.flatMap((some) => some ?? []))].filter((name) => !names.has(name)).sort()
+    const room = Math.max(0, databasesMax - names.size)
+    for (const name of others.slice(0, room)) names.add(name)
+    if (others.length <= room) this.#told.delete(TOO_MANY)
+    else
+      this.#tell(
+        TOO_MANY,
+        new Error(
+          `mirrors name ${others.length - room} databases more than the ${databasesMax} that are followed: those are not made here`,
+        ),
+      )
   }
 
   async #namesAt({ root, token, name }: Source): Promise<readonly string[] | undefined> {
@@ -139,6 +162,8 @@ export class Follower {
         signal: this.#stopped.signal,
       })
       const names = answer.status === 200 ? databasesOf(answer.body) : undefined
+      if (answer.status === 401 && token === undefined)
+        throw new Error('it wants a token, and none was given for it (MYNAH_MIRROR_TOKEN)')
       if (names === undefined) throw new Error(`it answered ${answer.status}, and not as a mirror`)
       this.#told.delete(root)
       return names
