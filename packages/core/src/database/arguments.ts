@@ -105,9 +105,10 @@ export function checkMembers(members: Readonly<Record<string, Check>>, options: 
   if (options === undefined) return
   if (typeof options !== 'object' || options === null)
     throw new TypeError(`options must be an object, not ${shown(options)}`)
-  for (const [name, check] of Object.entries(members)) {
+  // Not by entries: this is a part of each read, and they would be made anew for it.
+  for (const name in members) {
     const value = (options as Readonly<Record<string, unknown>>)[name]
-    if (value !== undefined) checkValue(name, check, value)
+    if (value !== undefined) checkValue(name, members[name]!, value)
   }
 }
 

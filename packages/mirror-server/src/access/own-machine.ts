@@ -21,13 +21,17 @@ export function guardOwnMachine(
 ): void {
   // Then there is no page that may not ask, by whatever name.
   if (cors.includes('*')) return
-  server.addHook('onRequest', async ({ headers: { host = '', origin }, socket: { localAddress = '' } }) => {
-    if (tokens.guarded || !isLoopback(localAddress.replace(/^::ffff:/, ''))) return
+  // Not async: what answers from memory would be made to wait.
+  server.addHook('onRequest', ({ headers: { host = '', origin }, socket }, _reply, done) => {
+    const { localAddress = '' } = socket
+    if (tokens.guarded || !isLoopback(localAddress.replace(/^::ffff:/, ''))) return done()
     if (!isOwnName(host.replace(/:[0-9]*$/, '')))
       throw forbidden('A mirror without a token is asked by an address of this machine: http://127.0.0.1')
-    if (origin === undefined || cors.includes(origin)) return
-    if (origin !== `http://${host}` && origin !== `https://${host}`)
-      throw forbidden('A mirror without a token answers to no page of another origin, but those of --cors')
+    if (origin !== undefined && !cors.includes(origin)) {
+      if (origin !== `http://${host}` && origin !== `https://${host}`)
+        throw forbidden('A mirror without a token answers to no page of another origin, but those of --cors')
+    }
+    done()
   })
 }
 

@@ -6,6 +6,8 @@ const DECIMAL_BITS = 4_096
 const DECIMAL_DIGITS_MAX = 1_300
 /** However deep a text of so many characters is, it is parsed at once. */
 const SHALLOW_CHARACTERS = 10_000
+/** Printable ASCII but `"` and `\\`. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
 const ownMember = { enumerable: true, configurable: true, writable: true }
 const TOO_DEEP = `it is nested deeper than ${limits.depth} levels`
 
@@ -20,24 +22,25 @@ const TOO_DEEP = `it is nested deeper than ${limits.depth} levels`
  * Text is written straight, rather than by way of objects, so that a member called `__proto__` is one like any other.
  */
 export function documentJson(value: Value): string {
-  if (
-    value === null ||
-    typeof value === 'boolean' ||
-    typeof value === 'number' ||
-    typeof value === 'string'
-  ) {
-    return JSON.stringify(value)
-  }
+  if (typeof value === 'string') return quoted(value)
+  if (value === null || typeof value === 'boolean' || typeof value === 'number') return JSON.stringify(value)
   if (typeof value === 'bigint') return `{"$bigint":"${bigintText(value)}"}`
   if (value instanceof Date) return `{"$date":"${value.toISOString()}"}`
   if (value instanceof Uint8Array) return `{"$bytes":"${base64Of(value)}"}`
   if (isArray(value)) return `[${value.map(documentJson).join(',')}]`
-  const members: string[] = []
-  for (const [member, held] of Object.entries(value)) {
+  let text = ''
+  for (const member of Object.keys(value)) {
+    const held = value[member]
     if (held === undefined) continue
-    members.push(`${JSON.stringify(member.startsWith('$') ? `$${member}` : member)}:${documentJson(held)}`)
+    const name = quoted(member.startsWith('$') ? `$${member}` : member)
+    text += `${text === '' ? '' : ','}${name}:${documentJson(held)}`
   }
-  return `{${members.join(',')}}`
+  return `{${text}}`
+}
+
+/** A short text as most are needs no escapes, and to see that takes less than to write it as JSON: reads are mostly this. */
+function quoted(text: string): string {
+  return text.length < 64 && PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
 /** What `documentJson` wrote, or somebody else by the same rules. @throws MessageInvalidError */
