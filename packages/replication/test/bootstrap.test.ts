@@ -101,6 +101,29 @@ describe.each(['mirror', 'peer'] as const)('an empty %s that holds all', (mode) 
   })
 })
 
+test('one that goes on after a cut tells how far it is before more has come', async () => {
+  const location = await rig.folder()
+  const db = await open(location)
+  let asked = 0
+  const stuck = (one: string): Fault | undefined =>
+    one.startsWith('GET /shards') && ++asked > 2 ? 'hang' : undefined
+  mirror.fault = stuck
+  const first = await rig.replicate(db, mirror, { hold: 'all' })
+  await until(() => asked > 2)
+  const before = first.status().progress!
+  await db.close()
+
+  const again = await rig.replicate(await rig.database('peer', location), mirror)
+  asked = 2
+  await until(() => asked > 2)
+  const { done, total, perSecond } = again.status().progress!
+  expect([total, perSecond]).toEqual([before.total, 0])
+  // The next answer is asked for while one is being stored.
+  expect(done).toBeGreaterThanOrEqual(before.done)
+  expect(before.done).toBeGreaterThan(0)
+  mirror.fault = () => undefined
+})
+
 test('a replica that is as good as empty takes shards; one that is not compares', async () => {
   const some = await rig.database()
   await some.putMany(Array.from({ length: 10 }, (_, n) => ({ id: `own${n}`, n })))

@@ -199,7 +199,13 @@ export class Mirror {
 
   /** How far the first pull is; undefined where none is under way. */
   copied(): CopyStatus | undefined {
-    return this.copy?.status(this.head?.seq ?? 0)
+    if (this.copy !== undefined) return this.copy.status(this.head?.seq ?? 0)
+    const { progress, head } = this
+    // It goes on from before, and nothing has come yet.
+    const done = progress?.isFirst ? progress.pull.current?.source.seq : undefined
+    return done === undefined || head === undefined || head.seq <= done
+      ? undefined
+      : { done, total: head.seq, perSecond: 0 }
   }
 
   /** Seqs of the mirror that are not pulled yet. */
