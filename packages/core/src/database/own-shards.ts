@@ -14,7 +14,7 @@ const SLICE = 1_024
 
 /**
  * What is sealed behind a seq and may be pushed as it lies: shards of nothing but revisions that were written here, with
- * their bodies, whole transactions, nearly all of them leaves. Each is read from the disk and decoded, so that what is
+ * their bodies, whole transactions, nearly all of them the only leaves of their documents. Each is read from the disk and decoded, so that what is
  * damaged is not given out. A shard that begins at or before `after`, as shards were put together since, cannot go so,
  * nor one behind what was lost; of such ones it is told where they end.
  */
@@ -34,8 +34,7 @@ export async function ownShards(
     if (shards.length > 0 && (firstSeq !== lastSeq + 1 || rawBytes > RAW_BYTES)) break
     const end = firstSeq + header.span - 1
     const fits = bytes.length <= bounds.bytes && header.count <= bounds.records && firstSeq === lastSeq + 1
-    const isLive = deadBetween(context, firstSeq, end) * DEAD_PART <= header.count
-    const shard = fits && isLive ? await ownShard(context, firstSeq, bytes) : undefined
+    const shard = fits ? await ownShard(context, firstSeq, bytes) : undefined
     // One that can go ends those that cannot, and the other way round.
     if (shard === undefined ? shards.length > 0 : shards.length === 0 && lastSeq > after) break
     if (shard !== undefined) shards.push(shard)
@@ -45,28 +44,35 @@ export async function ownShards(
   return { shards, position: positionAt(log.incarnations, lastSeq) }
 }
 
-function deadBetween({ index }: Context, firstSeq: number, lastSeq: number): number {
-  return index.dead.total === 0 ? 0 : index.dead.between(firstSeq, lastSeq, index.root.seq)
-}
-
-/** Undefined where a record is none to be pushed so, or cannot be read. */
+/** Undefined where a record is none to be pushed so, or cannot be read. @throws IndexCorruptError */
 async function ownShard(
-  { env, origin }: Context,
+  { env, origin, index }: Context,
   firstSeq: number,
   bytes: Uint8Array,
 ): Promise<OwnShard | undefined> {
   try {
     const { block } = await decodeShard(bytes, firstSeq, env)
     const ids: string[] = []
+    const seqs: number[] = []
     let continues = false
     for (let at = 0; at < block.count; at++) {
       if (at % SLICE === SLICE - 1) await env.yield()
       const head = block.head(at)
       if (head.kind !== 'revision' || head.supplies || head.origin !== origin) return undefined
       ids.push(head.id)
+      seqs.push(firstSeq + block.offsetAt(at))
       continues = head.continues
     }
-    return continues ? undefined : { bytes, ids, leaf: (at) => leafAt(block, at) }
+    if (continues) return undefined
+    const entries = await index.lookup([...new Set(ids)])
+    let dead = 0
+    for (const [at, id] of ids.entries()) {
+      const leaves = entries.get(id)?.leaves
+      // A page that passed another leaf left it to be told here, where the document changed last.
+      if (leaves?.length !== 1) return undefined
+      if (leaves[0]!.seq !== seqs[at]) dead += 1
+    }
+    return dead * DEAD_PART > ids.length ? undefined : { bytes, ids, leaf: (at) => leafAt(block, at) }
   } catch (error) {
     if (error instanceof ShardCorruptError || error instanceof FormatUnknownError) return undefined
     throw error

@@ -107,6 +107,34 @@ test('what two peers push as it lies comes to the same as what they push by reco
   expect(asTheyLie).toBeGreaterThan(0)
 })
 
+test('a leaf that a page left to be told with a later change of its document is not lost to a shard with that change', async () => {
+  const db = await database(peers)
+  const target = await database(mirrors)
+  const { records } = await pushedFrom('x')
+  await db.put({ id: 'a', n: 1 })
+  await replicaOf(db).merge(records, { whole: true })
+  // The page ends before the newest change of x.
+  const since = (await db.stats()).seq
+  await db.put({ id: 'x', own: true, rev: records[0]!.rev }).then(() => db.delete('x'))
+  await replicaOf(db).merge((await pushedFrom('x', 'other')).records, { whole: true })
+  await db.put({ id: 'x', own: 'again', rev: (await db.get('x'))!.rev! })
+  await db.putMany(Array.from({ length: 60 }, (_, n) => ({ id: `b${n}`, n, text: 'x'.repeat(40) })))
+  await db.seal()
+  for (let after = since; after < (await db.stats()).seq; after += 1) {
+    const { shards } = await replicaOf(db).ownShards({ after, ...bounds })
+    expect(shards.flatMap(({ ids }) => ids)).not.toContain('x')
+  }
+  await push(db, target, { seq: 0, shards: 0, pages: 0 })
+  expect((await target.stats()).root).toEqual((await db.stats()).root)
+})
+
+/** A leaf that another database wrote. */
+async function pushedFrom(id: string, text = 'theirs') {
+  const other = await database(peers)
+  await other.put({ id, text })
+  return replicaOf(other).feed({ since: 0, bodies: true })
+}
+
 const head = { path: [], deleted: false, at: 1, origin: '1'.repeat(32), supplies: false, continues: false }
 const record = (id: string, n: number, more: Partial<LogRecord> = {}): LogRecord => ({
   kind: 'revision',

@@ -90,6 +90,7 @@ export class Push {
         : await this.#sendPage(part, since, signal)
       if (sent === undefined) {
         ahead = this.#page(since, part.position.seq, signal)
+        ahead.catch(() => {})
         continue
       }
       progress.push.advance({ source: part.position, target: await this.sender.target(signal) })
