@@ -124,6 +124,38 @@ test('one that goes on after a cut tells how far it is before more has come', as
   mirror.fault = () => undefined
 })
 
+test('one that has come to the feed stays with it, as a page passes a document that is told further on', async () => {
+  await using other = await open(':memory:')
+  await other.put({ id: 'two', from: 'other' })
+  // Nothing is sealed by itself.
+  const place = await rig.folder()
+  let hot = await open(place, { mode: 'mirror', shardBytes: 1e8 })
+  await hot.putMany(Array.from({ length: 50 }, (_, n) => ({ id: `d${n}`, n })))
+  await hot.seal()
+  await hot.put({ id: 'two', from: 'hot' })
+  const text = 'x'.repeat(4_000)
+  await hot.putMany(Array.from({ length: 400 }, (_, n) => ({ id: `long${n}`, text })))
+  await replicaOf(hot).merge(await replicaOf(other).leaves('two'), { whole: true })
+  let from = await MemoryMirror.with(hot)
+  const location = await rig.folder()
+  const db = await open(location)
+  let pages = 0
+  from.fault = (one) => (one === 'GET /records' && ++pages > 1 ? 'hang' : undefined)
+  await rig.replicate(db, from, { hold: 'all' })
+  await until(() => pages > 1)
+  await db.close()
+
+  await hot.close()
+  hot = await open(place, { shardBytes: 50_000 })
+  await hot.seal()
+  from = await MemoryMirror.with(hot)
+  const again = await rig.database('peer', location)
+  await settled(await rig.replicate(again, from))
+  expect((await again.read('two')).conflicts).toHaveLength(1)
+  expect(await known(again)).toEqual(await known(hot))
+  await hot.close()
+})
+
 test('a replica that is as good as empty takes shards; one that is not compares', async () => {
   const some = await rig.database()
   await some.putMany(Array.from({ length: 10 }, (_, n) => ({ id: `own${n}`, n })))

@@ -25,6 +25,8 @@ export interface Checkpoint {
   readonly walk?: { readonly until: Position; readonly after: string }
   /** The ids that it is about, where these are not all. */
   readonly part?: IdPrefixes
+  /** Whether all up to `source` came as it lies there, record by record, so that more may come so from there on. */
+  readonly copied?: boolean
 }
 
 /** A pushed leaf that the other side refused; kept beside the checkpoint until it is retried or dropped. */

@@ -76,11 +76,12 @@ export class Track {
   async store(): Promise<void> {
     const current = this.#current
     if (current === undefined) return
-    const { source, target, walk } = current
+    const { source, target, walk, copied } = current
     const checkpoint = {
       source,
       target,
       ...(walk && { walk }),
+      ...(copied && { copied }),
       ...(isAll(this.#part) ? {} : { part: this.#part }),
     }
     await this.#replica.setCheckpoint(this.key, this.#direction, checkpoint, this.#beside?.())

@@ -33,10 +33,14 @@ export class Bootstrap {
     this.#options = options
   }
 
-  /** Whether this is the way: a first pull, of all bodies of all documents. */
+  /**
+   * Whether this is the way: a first pull, of all bodies of all documents. Not where it has gone on by the feed: a page
+   * tells a document where it changed last, and passes its other leaves, which a shard from there on does not have.
+   */
   get isDue(): boolean {
     const { progress, bodies } = this.#options
-    return bodies && progress.isFirst
+    const { current } = progress.pull
+    return bodies && progress.isFirst && (current === undefined || current.copied === true)
   }
 
   /** Takes all that is sealed; gives whether the checkpoint says so. */
@@ -89,7 +93,7 @@ export class Bootstrap {
     await this.#fetchWhole([...new Set(detached)], position, signal)
     const covered = progress.pull.current?.source.seq ?? 0
     if (lost) progress.pull.forget()
-    else if (position.seq >= covered) progress.pull.advance({ source: position, target: replica.position() })
+    else if (position.seq >= covered) progress.pull.advance({ source: position, target: replica.position(), copied: true })
     await progress.pull.store()
     onPulled(position, undefined, [...new Set(changed)])
   }
