@@ -174,6 +174,46 @@ test('what was written elsewhere, or is superseded for the most part, goes as re
   expect(count(mirror, SHARDS)).toBe(0)
 })
 
+/** A leaf of the document that another database wrote, among much else that goes as records. */
+async function learn(id: string, others = 30): Promise<void> {
+  const other = await rig.database()
+  await other.putMany([{ id, theirs: 1 }, ...Array.from({ length: others }, (_, n) => ({ id: `o${n}`, n }))])
+  const { records } = await replicaOf(other).feed({ since: 0, bodies: true })
+  await replicaOf(db).merge(records, { whole: true })
+  await db.seal()
+}
+
+async function leavesOf(id: string): Promise<readonly string[]> {
+  return (await replicaOf(db).leaves(id)).map(({ rev }) => rev)
+}
+
+test('leaves that came before a shard, of a document that changes in it, are pushed too', async () => {
+  const mine = await db.put({ id: 'x', mine: 1 })
+  const both = await db.put({ id: 'y', mine: 1 })
+  await learn('x')
+  await learn('y')
+  await db.put({ id: 'x', rev: mine.rev, mine: 2 })
+  const theirs = (await leavesOf('y')).find((rev) => rev !== both.rev)!
+  await db.put({ id: 'y', rev: theirs, merged: 1 })
+  await write('a')
+  await settled()
+  expect(count(mirror, SHARDS)).toBeGreaterThan(0)
+  await expectSame()
+})
+
+test('a leaf that is refused stays in the inbox when another of its document is taken', async () => {
+  const mine = await db.put({ id: 'x', mine: 1 })
+  mirror.refuses = (id) => (id === 'x' ? 'not here' : undefined)
+  await (await settled()).close()
+  mirror.refuses = () => undefined
+  await learn('x')
+  const theirs = (await leavesOf('x')).find((rev) => rev !== mine.rev)!
+  await db.put({ id: 'x', rev: theirs, merged: 1 })
+  await write('a')
+  await settled()
+  await expectSame()
+})
+
 describe('whatever happens on the way', () => {
   test.each<Fault>(['refuse', 'lose', 'portal', 'empty', 'garble', 'fail', 'flip', 'shorten'])(
     '%s: nothing is lost, nothing stands there twice, and it goes on where it was',

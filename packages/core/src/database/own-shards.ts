@@ -1,3 +1,4 @@
+import { readable } from '../changes/ancestry.js'
 import { positionAt } from '../changes/positions.js'
 import { FormatUnknownError, ShardCorruptError } from '../errors.js'
 import type { Block } from '../log/block.js'
@@ -14,9 +15,10 @@ const SLICE = 1_024
 
 /**
  * What is sealed behind a seq and may be pushed as it lies: shards of nothing but revisions that were written here, with
- * their bodies, whole transactions, nearly all of them the only leaves of their documents. Each is read from the disk and decoded, so that what is
- * damaged is not given out. A shard that begins at or before `after`, as shards were put together since, cannot go so,
- * nor one behind what was lost; of such ones it is told where they end.
+ * their bodies, whole transactions, nearly all of them the only leaves of their documents. Each is read from the disk and
+ * decoded, so that what is damaged is not given out. A shard that begins at or before `after`, as shards were put together
+ * since, cannot go so, nor one behind what was lost, nor one that begins within a transaction: of such ones it is told
+ * where they end.
  */
 export async function ownShards(
   context: Context,
@@ -34,7 +36,9 @@ export async function ownShards(
     if (shards.length > 0 && (firstSeq !== lastSeq + 1 || rawBytes > RAW_BYTES)) break
     const end = firstSeq + header.span - 1
     const fits = bytes.length <= bounds.bytes && header.count <= bounds.records && firstSeq === lastSeq + 1
-    const shard = fits ? await ownShard(context, firstSeq, bytes) : undefined
+    // Behind another one it begins where that one's transactions end.
+    const begins = shards.length > 0 || !(await goesOn(context, firstSeq - 1))
+    const shard = fits && begins ? await ownShard(context, firstSeq, bytes) : undefined
     // One that can go ends those that cannot, and the other way round.
     if (shard === undefined ? shards.length > 0 : shards.length === 0 && lastSeq > after) break
     if (shard !== undefined) shards.push(shard)
@@ -42,6 +46,11 @@ export async function ownShards(
     await env.yield()
   }
   return { shards, position: positionAt(log.incarnations, lastSeq) }
+}
+
+/** Whether the record at a seq is followed by another of its transaction. */
+async function goesOn({ log }: Context, seq: number): Promise<boolean> {
+  return seq > 0 && (await readable(log, seq))?.continues === true
 }
 
 /** Undefined where a record is none to be pushed so, or cannot be read. @throws IndexCorruptError */

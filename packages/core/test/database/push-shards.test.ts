@@ -135,6 +135,27 @@ async function pushedFrom(id: string, text = 'theirs') {
   return replicaOf(other).feed({ since: 0, bodies: true })
 }
 
+test('a shard that begins or ends within a transaction is not given out', async () => {
+  const db = await database(peers)
+  const docs = (prefix: string, count = 60) =>
+    Array.from({ length: count }, (_, n) => ({ id: `${prefix}${n}`, n, text: `${n} `.repeat(30) }))
+  await db.putMany(docs('a'))
+  await db.transaction(async (tx) => {
+    for (const doc of docs('t')) await tx.put(doc)
+  })
+  await db.putMany(docs('b'))
+  await db.seal()
+  const replica = replicaOf(db)
+  const ids: string[] = []
+  for (let after = 0; after < replica.position().seq; ) {
+    const { shards, position } = await replica.ownShards({ after, ...bounds })
+    for (const shard of shards) ids.push(...shard.ids)
+    after = position.seq
+  }
+  expect(ids).toEqual(expect.arrayContaining(['a0', 'b59']))
+  expect(ids.filter((id) => id.startsWith('t'))).toEqual([])
+})
+
 const head = { path: [], deleted: false, at: 1, origin: '1'.repeat(32), supplies: false, continues: false }
 const record = (id: string, n: number, more: Partial<LogRecord> = {}): LogRecord => ({
   kind: 'revision',
