@@ -171,7 +171,9 @@ test('what was written elsewhere, or is superseded for the most part, goes as re
   await db.seal()
   await settled()
   await expectSame()
-  expect(count(mirror, SHARDS)).toBe(0)
+  // Only the end of the last round lies in a shard of leaves: of the 400 that are superseded few came.
+  expect(count(mirror, SHARDS)).toBeLessThanOrEqual(1)
+  expect((await mirror.database.stats()).seq).toBeLessThan(150 + 50)
 })
 
 /** A leaf of the document that another database wrote, among much else that goes as records. */
