@@ -80,7 +80,7 @@ export class Hosts {
         const { pathname } = new URL(request.url)
         const isCompared = pathname.endsWith(subpaths.ranges)
         if (pathname.endsWith(subpaths.shards) && answer.status === 200)
-          this.#ground.count('answers with shards')
+          this.#ground.count(request.method === 'POST' ? 'pushes of shards' : 'answers with shards')
         // Where nothing differs, no page of a feed is needed.
         if (answer.headers[headers.more] !== undefined || isCompared)
           this.#ground.noteExchange(machine, scope)

@@ -23,6 +23,7 @@ const LEAST: Readonly<Record<string, number>> = {
   'joined mirrors': 0.1,
   'imported databases': 0.1,
   reconciles: 5,
+  'pushes of shards': 0.5,
   // Short histories have none: the first answer names all of so few ids.
   'questions about parts': 0.15,
 }

@@ -193,6 +193,14 @@ function shortCopies(db: Database): Database {
   }))
 }
 
+/** Shards of peers of which the last is acknowledged and not taken. */
+function shortPushes(db: Database): Database {
+  return withReplica(db, (replica) => ({
+    takeShards: (shards, options) =>
+      replica.takeShards(options?.from === 'peer' ? shards.slice(0, -1) : shards, options),
+  }))
+}
+
 /** An index that calls everything current. */
 function boastfulReads(db: Database): Database {
   return withReads(db, (found) => ({ ...found, current: true }))
@@ -214,6 +222,7 @@ const controls: readonly (readonly [name: string, parts: () => Partial<Parts>, c
   ['a reconcile that believes any sum', () => ({ database: emptySums }), /converge|lost|whole/],
   ['a reconcile that skips ids', () => ({ database: skippedIds }), /converge|lost|whole/],
   ['a copy that lacks a shard', () => ({ database: shortCopies }), /converge|lost|whole/],
+  ['a push of shards that leaves one out', () => ({ database: shortPushes }), /converge|lost|whole/],
   ['everything called current', () => ({ database: boastfulReads }), /current|vanish/],
 ]
 
