@@ -73,6 +73,10 @@ async function ownShard(
       continues = head.continues
     }
     if (continues) return undefined
+    const goes: OwnShard = { bytes, ids, leaf: (at) => leafAt(block, at) }
+    const { root } = index
+    // As many ids as records: each document has one, and with it one leaf.
+    if (root.ids === root.seq && (seqs.at(-1) ?? 0) <= root.seq) return goes
     const entries = await index.lookup([...new Set(ids)])
     let dead = 0
     for (const [at, id] of ids.entries()) {
@@ -81,7 +85,7 @@ async function ownShard(
       if (leaves?.length !== 1) return undefined
       if (leaves[0]!.seq !== seqs[at]) dead += 1
     }
-    return dead * DEAD_PART > ids.length ? undefined : { bytes, ids, leaf: (at) => leafAt(block, at) }
+    return dead * DEAD_PART > ids.length ? undefined : goes
   } catch (error) {
     if (error instanceof ShardCorruptError || error instanceof FormatUnknownError) return undefined
     throw error
