@@ -339,3 +339,19 @@ test('an answer that leaves a place that was not sent is no answer', async () =>
   await recover(env, replication, () => isLive(replication) && isQuiet(replication))
   await expectSame()
 })
+
+test('an older leaf that is told as a record comes too, though the newest travels in a shard', async () => {
+  for (const v of [1, 2]) {
+    const other = await rig.database()
+    await other.put({ id: 'torn', v })
+    const { records } = await replicaOf(other).feed({ since: 0, bodies: true })
+    await replicaOf(db).merge(records, { whole: true })
+  }
+  await db.seal()
+  await db.update('torn', (doc) => ({ ...doc, text: hashOf('torn') }))
+  await write('a')
+  await settled()
+  expect(count(mirror, SHARDS)).toBe(1)
+  expect((await mirror.database.read('torn')).conflicts).toHaveLength(1)
+  await expectSame()
+})

@@ -29,14 +29,16 @@ export interface ChangedBatch {
 /**
  * Documents whose newest change lies past `since` and not past `until`, in order of seq, in batches. A document that changes again while this runs is told as it is by
  * then, once: who has come to `until` knows all that was changed up to there.
+ * @param early tells a document of several leaves where the first change in this span lies, rather than at its newest
  */
 export async function* changedDocuments(
   log: Log,
   index: DocumentIndex,
   since: number,
   until: number,
+  early = false,
 ): AsyncGenerator<ChangedBatch> {
-  const late = new Set<string>()
+  const told = new Set<string>()
   for await (const batch of log.scan(since + 1, until)) {
     const changes = batch.filter(({ record }) => !record.supplies)
     const entries = await index.lookup([...new Set(changes.map(({ record }) => record.id))])
@@ -46,9 +48,10 @@ export async function* changedDocuments(
       const entry = entries.get(id)
       if (entry === undefined) continue
       const newest = changeSeq(entry.leaves)
-      const isLate = newest > until && !late.has(id)
-      if (isLate) late.add(id)
-      if (isLate || newest === seq) documents.push({ seq, id, entry })
+      if (told.has(id)) continue
+      const isTorn = early && entry.leaves.length > 1
+      if (newest > until || isTorn) told.add(id)
+      if (newest > until || isTorn || newest === seq) documents.push({ seq, id, entry })
     }
     // Who is told with a newer change must not come back as it was, behind the position that is given out.
     if (log.synced < log.head) await log.sync()

@@ -32,7 +32,13 @@ async function pageBySeq(context: Context, options: FeedOptions): Promise<FeedPa
   let bytes = 0
   // What stands at the page's border may go on behind it.
   let alone = options.since === 0 || (await readable(log, options.since))?.continues === false
-  for await (const { documents, continues } of changedDocuments(log, index, options.since, until)) {
+  for await (const { documents, continues } of changedDocuments(
+    log,
+    index,
+    options.since,
+    until,
+    options.early,
+  )) {
     if (continues) alone = false
     for (const document of documents) {
       options.signal?.throwIfAborted()

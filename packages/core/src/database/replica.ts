@@ -72,6 +72,11 @@ export interface FeedOptions {
   readonly resume?: { readonly until: number; readonly after: string }
   /** Ends the page there at the latest, where there is more. Not of a part of the ids. */
   readonly upTo?: number
+  /**
+   * A document of several leaves is told where one of its changes lies, rather than at its newest only: for who goes on
+   * behind the page with something else than the next one. Not of a part of the ids.
+   */
+  readonly early?: boolean
   /** Raw bytes after which the page ends, at least one document. Default 1 MiB. */
   readonly bytes?: number
   readonly signal?: AbortSignal

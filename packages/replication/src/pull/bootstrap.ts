@@ -93,7 +93,8 @@ export class Bootstrap {
     await this.#fetchWhole([...new Set(detached)], position, signal)
     const covered = progress.pull.current?.source.seq ?? 0
     if (lost) progress.pull.forget()
-    else if (position.seq >= covered) progress.pull.advance({ source: position, target: replica.position(), copied: true })
+    else if (position.seq >= covered)
+      progress.pull.advance({ source: position, target: replica.position(), copied: true })
     await progress.pull.store()
     onPulled(position, undefined, [...new Set(changed)])
   }

@@ -110,10 +110,20 @@ export class Push {
     return this.#page(since, found?.position.seq ?? since, signal)
   }
 
-  /** A page; where `upTo` lies past `since`, it ends there at the latest. */
+  /**
+   * A page; where `upTo` lies past `since`, it ends there at the latest. What follows may go as shards, in which each leaf
+   * stands for itself: so all leaves of a document come with the first of them.
+   */
   #page(since: number, upTo: number, signal: AbortSignal): Promise<FeedPage> {
     const bound = upTo > since ? { upTo } : {}
-    return this.#options.replica.feed({ since, bodies: true, bytes: this.#pageBytes, signal, ...bound })
+    return this.#options.replica.feed({
+      since,
+      bodies: true,
+      bytes: this.#pageBytes,
+      signal,
+      early: true,
+      ...bound,
+    })
   }
 
   /** Undefined where they are to be told as records: the mirror gave them, or takes no shards. */
