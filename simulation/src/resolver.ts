@@ -2,7 +2,7 @@ import { type Document, REMOVE } from '@mynah/core'
 import { answered } from './answered.js'
 import type { Editor } from './editor.js'
 import type { Ground, Process } from './ground.js'
-import { generationOf } from './model.js'
+import { WRITE } from './model.js'
 import type { Random } from './random.js'
 
 /** Ends conflicts on one machine. */
@@ -44,8 +44,8 @@ export class Resolver {
     )
     if (winner === undefined) return
     this.#ground.count('resolved conflicts')
-    // Where no conflict was left by then, it is what the document is.
-    const isNew = stored !== undefined && generationOf(stored.rev) === generationOf(winner) + 1
+    // Where no conflict was left by then, it is what the document is: another's edit of the same winner, maybe.
+    const isNew = stored !== undefined && stored[WRITE] === given?.[WRITE]
     if (isNew && given !== undefined) await this.#editor.wrote(process, stored, { ...given, rev: winner })
     await this.#editor.learn(process, id)
   }
