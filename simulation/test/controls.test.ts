@@ -162,6 +162,20 @@ function keptDocuments(db: Database): Database {
   }))
 }
 
+/** A feed of a part of the ids that passes one over now and then. */
+function forgetfulScopes(db: Database, mode: 'peer' | 'mirror'): Database {
+  if (mode === 'peer') return db
+  const now = every(3)
+  return withReplica(db, (replica) => ({
+    feed: async (options) => {
+      const page = await replica.feed(options)
+      const last = page.records.at(-1)?.id
+      if (options.prefixes === undefined || last === undefined || !now()) return page
+      return { ...page, records: page.records.filter(({ id }) => id !== last) }
+    },
+  }))
+}
+
 /** Sums that say nothing: whoever compares them takes both sides to know the same. */
 function emptySums(db: Database): Database {
   const empty = (sum: RangeSum) => ({ ...sum, count: 0, sum: new Uint8Array(32) })
@@ -219,6 +233,7 @@ const controls: readonly (readonly [name: string, parts: () => Partial<Parts>, c
   ['a watermark before its data', () => ({ database: hastyFeed }), /converge|lost|whole/],
   ['changes that are left out', () => ({ database: forgetfulChanges }), /changes miss nothing/],
   ['deletes that do not travel', () => ({ database: keptDocuments }), /converge|lost|superseded/],
+  ['a scope that passes a document over', () => ({ database: forgetfulScopes }), /converge|lost|fetched/],
   ['a reconcile that believes any sum', () => ({ database: emptySums }), /converge|lost|whole/],
   ['a reconcile that skips ids', () => ({ database: skippedIds }), /converge|lost|whole/],
   ['a copy that lacks a shard', () => ({ database: shortCopies }), /converge|lost|whole/],
