@@ -25,8 +25,9 @@ export interface OpenedShard {
 
 /** Seqs that a shard may use up: what compaction left of so many is better taken record by record. */
 const SPAN_MAX = 16 * 1024 * 1024
-/** Records looked at before others get their turn. */
+/** Records looked at before others get their turn, and for how long: few bytes may say many large bodies. */
 const SLICE = 256
+const SLICE_MS = 20
 
 /**
  * Decodes a shard and checks all of it: checksums, lengths, and each record's id, path and body. A native rev, and the
@@ -41,8 +42,12 @@ export async function openShard(bytes: Uint8Array, env: Env): Promise<OpenedShar
   let sound = span <= SPAN_MAX
   let whole = true
   let together = 0
+  let sinceMs = env.monotonicMs()
   for (let index = 0; index < block.count; index++) {
-    if (index % SLICE === SLICE - 1) await env.yield()
+    if (index % SLICE === SLICE - 1 || env.monotonicMs() - sinceMs > SLICE_MS) {
+      await env.yield()
+      sinceMs = env.monotonicMs()
+    }
     const head = headOf(block, index)
     if (head === undefined) {
       sound = false

@@ -10,6 +10,9 @@ import { type OpenedShard, openShard, recordsOfShard } from './opened-shard.js'
 import { GroupPlan } from './plan.js'
 import type { MergeOptions, MergeOutcome, TakeCommit, TakeReport } from './replica.js'
 
+/** Seqs that a peer's shard may use up for each of its records. */
+const PEER_SPAN = 2
+
 type From = NonNullable<MergeOptions['from']>
 
 /**
@@ -81,8 +84,8 @@ class Taking implements TakeReport {
     return count
   }
 
-  #isSound({ sound, whole }: OpenedShard): boolean {
-    return sound && (whole || this.#from === 'mirror')
+  #isSound({ sound, whole, span, heads }: OpenedShard): boolean {
+    return sound && (this.#from === 'mirror' || (whole && span <= PEER_SPAN * heads.length))
   }
 
   /**

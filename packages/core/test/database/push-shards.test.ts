@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { type DiskFault, type DiskOperation, MemoryDisk } from '../../src/compliance.js'
+import { openShard } from '../../src/database/opened-shard.js'
 import { nodeEnv } from '../../src/env/node-env.js'
 import { type Database, open } from '../../src/index.js'
 import { limits } from '../../src/limits.js'
@@ -166,13 +167,17 @@ const record = (id: string, n: number, more: Partial<LogRecord> = {}): LogRecord
   ...more,
 })
 
-function shardOf(records: readonly LogRecord[]): Promise<Uint8Array> {
+function shardOf(records: readonly LogRecord[], span = records.length): Promise<Uint8Array> {
   const numbered = records.map((one, at) => ({ seq: at + 1, record: one }))
-  return encodeShard(numbered, 1, records.length, { env: nodeEnv, effort: 'fast' })
+  return encodeShard(numbered, 1, span, { env: nodeEnv, effort: 'fast' })
 }
 
 const some = (prefix: string, count = 20) =>
   Array.from({ length: count }, (_, n) => record(`${prefix}${n}`, n))
+
+/** More than one shard of a mirror here has. */
+const varied = (prefix: string) =>
+  some(prefix, 60).map((one, n) => ({ ...one, body: { n, text: `${n * n}`.repeat(1 + (n % 5)) } }))
 
 test('of a peer, what a merge would refuse is left, and all else is taken', async () => {
   const stub = { kind: 'stub', rev: `1-${'a'.repeat(32)}` } as const
@@ -213,6 +218,53 @@ test('a shard that is not whole is refused with all that came with it', async ()
     })
   }
   expect(await target.stats()).toMatchObject({ seq: 0, documents: 0 })
+})
+
+test('of a peer, a shard that stands for far more seqs than it has records is merged', async () => {
+  const target = await database(mirrors)
+  const replica = replicaOf(target)
+  const wide = await shardOf(varied('a'), 16 * 1024 * 1024)
+  expect(await replica.takeShards([wide], { from: 'peer' })).toMatchObject({ taken: 60, merged: 1, left: [] })
+  expect((await target.stats()).seq).toBe(60)
+  // A mirror that has compacted much has such ones.
+  const copy = await database(mirrors)
+  expect(await replicaOf(copy).takeShards([wide])).toMatchObject({ taken: 60, merged: 0 })
+})
+
+test('while a shard of large bodies is looked at, others get their turn', async () => {
+  let [ms, turns] = [0, 0]
+  const env = {
+    ...nodeEnv,
+    monotonicMs: () => (ms += 15),
+    yield: async () => {
+      turns += 1
+    },
+  }
+  await openShard(await shardOf(some('a')), env)
+  expect(turns).toBeGreaterThan(8)
+})
+
+test('arrival times that a peer chose hinder neither history nor an index that is built anew', async () => {
+  const disk = new MemoryDisk()
+  const on = () => ({ ...mirrors, storage: disk.storage(), level: (at: string) => disk.level(at) })
+  const times = [-(2 ** 50), -1, 0, Date.now() - 1_000, Date.now() + 3_600_000, 2 ** 50]
+  const db = await open('db', on())
+  for (const [turn, at] of times.entries()) {
+    const root = record('a', turn, { at, id: `a${turn}` })
+    const all = [...varied(`b${turn}`), root].map((one) => ({ ...one, at }))
+    const { left, taken } = await replicaOf(db).takeShards([await shardOf(all)], { from: 'peer' })
+    expect([left, taken], `${at}`).toEqual([[], 61])
+    await db.put({ id: `a${turn}`, turn }, { overwrite: true })
+    for await (const one of db.history(`a${turn}`)) expect(one.at.getTime()).toBeLessThanOrEqual(Date.now())
+  }
+  const { root } = await db.stats()
+  await db.close()
+  for (const { name } of disk.files())
+    if (name.startsWith('index')) disk.damage(name, { kind: 'zero', offset: 0, length: 50 })
+  const again = await open('db', on())
+  opened.push(again)
+  expect((await again.stats()).root).toEqual(root)
+  expect(await again.verify()).toMatchObject({ ok: true })
 })
 
 test('what is sent again, mostly known, or less than a shard, takes no place of its own', async () => {
