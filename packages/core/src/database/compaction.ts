@@ -176,19 +176,19 @@ export class Compaction {
     }
   }
 
-  /** The shards of segments of which so much is dead, in order of seq. */
+  /** The shards of segments of which so much is dead, or which another compaction left in part, in order of seq. */
   #candidates(share: number): readonly StoredShard[] {
     const { index, log } = this.#context
     return log.compactor
       .closed()
-      .filter(({ shards }) => {
+      .filter(({ shards, isThinned }) => {
         let dead = 0
         let records = 0
         for (const { firstSeq, span, count } of shards) {
           dead += index.dead.between(firstSeq, firstSeq + span - 1, index.root.seq)
           records += count
         }
-        return dead > records * share
+        return isThinned || dead > records * share
       })
       .flatMap(({ shards }) => shards)
       .sort((a, b) => a.firstSeq - b.firstSeq)

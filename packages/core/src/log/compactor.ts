@@ -1,11 +1,11 @@
 import { crc32 } from '../bytes/hash.js'
 import type { Env } from '../env/env.js'
 import { MynahError, ShardCorruptError, StorageError } from '../errors.js'
-import { limits } from '../limits.js'
 import type { Storage } from '../storage/storage.js'
 import { recordsBytes } from './appended.js'
 import { CompactedSegment, withClosed } from './compacted-segment.js'
 import type { FileNumbers } from './file-name.js'
+import { add, fitsBehind, type Gathered, isEnough, SHARD_BYTES_MIN } from './gathered.js'
 import { type LogReader, recordsOf } from './log-reader.js'
 import type { LostRecords } from './lost-records.js'
 import type { Manifest, ManifestData } from './manifest.js'
@@ -18,8 +18,6 @@ import { lastSeqOf, type SpanTable, type StoredShard } from './span-table.js'
 
 /** A segment past this length is closed, and what is in it counts. */
 const SEGMENT_BYTES = 16 * 1024 * 1024
-/** About what a shard takes that holds next to nothing. */
-const SHARD_BYTES_MIN = 512
 
 /** What decides which records stay. */
 export interface Sieve {
@@ -58,17 +56,11 @@ export interface CompactorOptions {
   readonly onError: (error: MynahError) => void
 }
 
-/** Shards that become one. */
-interface Gathered {
-  readonly firstSeq: number
-  lastSeq: number
-  readonly sources: StoredShard[]
-  readonly records: Sequenced[]
-  bytes: number
-  /** About what their block takes before compression. */
-  rawBytes: number
-  /** The shard as it stands, while that is all, and all of it is left. */
-  asIs: StoredShard | undefined
+interface ClosedSegment {
+  /** In order of seq. */
+  readonly shards: readonly StoredShard[]
+  /** Whether the file has bytes of shards that stand elsewhere by now. */
+  readonly isThinned: boolean
 }
 
 /**
@@ -94,11 +86,11 @@ export class Compactor {
   }
 
   /** The shards that stand in segments that never change again, by segment. */
-  closed(): readonly { readonly name: string; readonly shards: readonly StoredShard[] }[] {
+  closed(): readonly ClosedSegment[] {
     const { manifest, table } = this.#options
     return manifest.data.segments
       .filter(({ closed }) => closed)
-      .map(({ name }) => ({ name, shards: table.in(name) }))
+      .map(({ name }) => ({ shards: table.in(name), isThinned: table.isThinned(name) }))
   }
 
   /**
@@ -118,7 +110,10 @@ export class Compactor {
     try {
       const { taken, sources } = await this.#write(shards, sieve, output, signal)
       if (output.frames.length === 0) return { done: true, shards: taken, segments: 0 }
-      if (output.frames.every(({ shardCrc }, i) => sources[i]?.shardCrc === shardCrc)) {
+      if (
+        !this.#rids(sources) &&
+        output.frames.every(({ shardCrc }, i) => sources[i]?.shardCrc === shardCrc)
+      ) {
         // They are as they were: there is nothing to gain.
         await output.discard()
         const done = await sieve.commit(spansOf(sources), async () => undefined)
@@ -217,6 +212,15 @@ export class Compactor {
     await output.add({ frame, bytes })
   }
 
+  /** Whether a segment goes with these shards that takes more room than they do. */
+  #rids(sources: readonly StoredShard[]): boolean {
+    const { table } = this.#options
+    const names = new Set(sources.map(({ segment }) => segment))
+    return [...names].some(
+      (name) => table.isThinned(name) && table.in(name).every((shard) => sources.includes(shard)),
+    )
+  }
+
   /** Removes what was left when the manifest could not be written, though one of its copies may have been. @throws StorageError */
   async #decide(): Promise<void> {
     if (this.#undecided.length === 0) return
@@ -259,32 +263,6 @@ export class Compactor {
     }
     return gone.size
   }
-}
-
-/** As large as a shard is made: by what its records take as JSON, and by its block. docs/decisions/0008 */
-function isEnough({ bytes, rawBytes }: Gathered, shardBytes: number): boolean {
-  return bytes >= shardBytes && rawBytes >= shardBytes / 2
-}
-
-function fitsBehind(before: Gathered, next: Gathered, shardBytes: number): boolean {
-  const stays = ({ asIs, bytes }: Gathered) => asIs !== undefined && bytes >= shardBytes / 2
-  return (
-    before.lastSeq + 1 === next.firstSeq &&
-    !isEnough(before, shardBytes) &&
-    next.bytes <= shardBytes &&
-    before.records.length + next.records.length <= limits.blockRecords &&
-    !stays(before) &&
-    !stays(next)
-  )
-}
-
-function add(before: Gathered, next: Gathered): void {
-  before.lastSeq = next.lastSeq
-  before.bytes += next.bytes - SHARD_BYTES_MIN
-  before.rawBytes += next.rawBytes
-  before.asIs = undefined
-  before.sources.push(...next.sources)
-  for (const record of next.records) before.records.push(record)
 }
 
 function spansOf(shards: readonly StoredShard[]): readonly SeqSpan[] {

@@ -13,6 +13,8 @@ export function lastSeqOf(shard: StoredShard): number {
 /** The shards in order of seq, none within another: finds the one that covers a seq. */
 export class SpanTable {
   readonly #shards: StoredShard[] = []
+  /** Segments of which some shard is found elsewhere. */
+  readonly #thinned = new Set<string>()
   /** Sums over all shards. */
   records = 0
   storedBytes = 0
@@ -28,11 +30,17 @@ export class SpanTable {
     let index = this.#after(shard.firstSeq)
     const before = this.#shards[index - 1]
     const isSame = before?.firstSeq === shard.firstSeq && before.span === shard.span
-    if (before !== undefined && lastSeqOf(before) >= end && !isSame) return
+    if (before !== undefined && lastSeqOf(before) >= end && !isSame) {
+      this.#thinned.add(shard.segment)
+      return
+    }
     if (before?.firstSeq === shard.firstSeq) index--
     let until = index
     while (until < this.#shards.length && lastSeqOf(this.#shards[until]!) <= end) until++
-    for (const covered of this.#shards.splice(index, until - index, shard)) this.#count(covered, -1)
+    for (const covered of this.#shards.splice(index, until - index, shard)) {
+      this.#count(covered, -1)
+      this.#thinned.add(covered.segment)
+    }
     this.#count(shard, 1)
   }
 
@@ -64,6 +72,11 @@ export class SpanTable {
   /** Those that stand in a segment. */
   in(segment: string): readonly StoredShard[] {
     return this.#shards.filter((shard) => shard.segment === segment)
+  }
+
+  /** Whether bytes of a segment are those of shards that are found elsewhere, as a compaction that was cut off leaves it. */
+  isThinned(segment: string): boolean {
+    return this.#thinned.has(segment)
   }
 
   find(seq: number): StoredShard | undefined {
