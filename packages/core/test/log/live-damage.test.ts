@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { RecordLostError, StorageError } from '../../src/errors.js'
 import type { Storage } from '../../src/storage/storage.js'
 import { CrashStorage } from './crash-storage.js'
-import { collect, contents, expected, openTestLog, record, summary } from './support.js'
+import { collect, contents, expected, openTestLog, record, summary, TestEnv } from './support.js'
 
 /** What becomes of one read. */
 type Read = (bytes: Uint8Array, offset: number) => Uint8Array
@@ -69,6 +69,19 @@ for (const [what, fault] of [
     expect(log.damage).toEqual([])
     expect(manifest.data.damage).toBe(0)
   })
+
+test('a read that once gives less, at whatever byte it ends, is read again', async () => {
+  const plain = new CrashStorage(() => 0)
+  const { log: writing } = await openTestLog(plain)
+  for (const n of [1, 2, 3]) await writing.append([record(n)], { sync: true })
+  const full = plain.bytes('hot-1').length
+  for (let length = 0; length < full; length++) {
+    let reads = 0
+    const short = altered(plain.copy(), (bytes) => (reads++ === 0 ? bytes.subarray(0, length) : bytes))
+    const { log } = await openTestLog(short, { env: new TestEnv(99) })
+    expect([...(await contents(log))], `${length} of ${full} bytes`).toEqual(expected(1, 3))
+  }
+})
 
 test('a sector that the disk refuses at open costs what stands in it; a file of which it gives nothing, the open', async () => {
   const plain = new CrashStorage(() => 0)
