@@ -9,6 +9,6 @@ test('restarts under load lose nothing, and end in time though clients do not', 
   expect(report.restarts).toBe(3)
   expect(report.acknowledged).toBeGreaterThanOrEqual(150)
   expect(report.repeated).toBeGreaterThan(0)
-  // A control: there were clients that a stop had to cut off.
-  expect(report.slowestStopMs).toBeGreaterThan(9_000)
+  // A control: there were clients that a stop had to cut off, after its grace of 8 s.
+  expect(report.slowestStopMs).toBeGreaterThan(7_500)
 })

@@ -25,6 +25,7 @@ export class Membership {
     random.pick([
       () => this.#copyPeer(),
       () => this.#join(),
+      () => this.#joinPeer(),
       () => this.#leave(),
       () => this.#wipe(),
       () => this.#import(),
@@ -110,6 +111,24 @@ export class Membership {
     this.#world.tell(`${mirror.name} joins`)
     this.#makeKnown(mirror)
     this.#startLater(mirror)
+  }
+
+  /** A new device, which holds all as often as not: a first copy. */
+  #joinPeer(): void {
+    const { random, peers, mirrors } = this.#world
+    if (peers.length >= PEERS) return
+    this.#world.count('joined peers')
+    const known = mirrors.map(({ name }) => addressOf(name)).filter(() => random.chance(0.6))
+    const peer = this.#world.add('peer', {
+      mirrors: known.length > 0 ? known : [addressOf(random.pick(mirrors).name)],
+      scope: undefined,
+      hold: random.chance(0.5) ? 'all' : 'used',
+      live: random.chance(0.8),
+      discovers: false,
+      bytesPerHour: undefined,
+    })
+    this.#world.tell(`${peer.name} joins`)
+    this.#startLater(peer)
   }
 
   #leave(): void {

@@ -21,6 +21,7 @@ const LEAST: Readonly<Record<string, number>> = {
   'mirrors that became peers': 0.02,
   'hours of rest': 0.1,
   'joined mirrors': 0.1,
+  'joined peers': 0.1,
   'imported databases': 0.1,
   reconciles: 5,
   'pushes of shards': 0.5,

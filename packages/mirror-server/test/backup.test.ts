@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { open } from '@mynah/core'
 import { expect, test } from 'vitest'
@@ -41,6 +42,8 @@ test('a copy that is made while a mirror writes, seals and compacts holds all th
       if (answer.status !== 200) throw new Error(await answer.text())
       await answer.text()
       for (let k = 0; k < 20; k++) acknowledged.set(`${id}/${k}`, n)
+      // The script goes round until nothing is sealed while it copies.
+      await sleep(100)
     }
   }
   const writers = [write(0), write(1)]

@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { httpTransport, type Transport, type TransportRequest } from '@mynah/replication'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { rounds } from './manual-env.js'
 
 let server: Server
 let transport: Transport
@@ -91,4 +92,29 @@ test('a stream is read as it comes, and ends with close', async () => {
   const next = expect(chunks.next()).rejects.toThrow()
   await transport.close()
   await next
+})
+
+test('a connection that was closed as it idled costs a GET nothing; what may have been done is not asked twice', async () => {
+  let asked = 0
+  const sockets = new Set<unknown>()
+  answer = (request, response) => {
+    asked += 1
+    if (sockets.has(request.socket)) return void request.socket.destroy()
+    sockets.add(request.socket)
+    response.end('here')
+  }
+  expect((await transport.request(ask())).status).toBe(200)
+  await rounds(5)
+  expect((await transport.request(ask())).status).toBe(200)
+  expect([asked, sockets.size]).toEqual([3, 2])
+  await rounds(5)
+  await expect(transport.request(ask({ method: 'POST', body: Uint8Array.of(1) }))).rejects.toThrow()
+  expect(asked).toBe(4)
+  // One that is closed again and again is no idle one.
+  answer = (request) => {
+    asked += 1
+    request.socket.destroy()
+  }
+  await expect(transport.request(ask())).rejects.toThrow()
+  expect(asked).toBeLessThanOrEqual(6)
 })

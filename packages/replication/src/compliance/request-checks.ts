@@ -235,7 +235,7 @@ export const requestChecks: MirrorChecks = {
       ['GET', '/records/fetch'],
       ['GET', '/ranges'],
       ['POST', '/owed'],
-      ['POST', '/shards'],
+      ['PUT', '/shards'],
     ] as const
     for (const [method, path] of wrong) {
       const answer = await db.ask(method, path, { checksum: undefined })

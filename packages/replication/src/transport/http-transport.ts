@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Agent, request } from 'undici'
+import { Agent, errors, request } from 'undici'
 import { wireLimits } from '../protocol/names.js'
 import type { AddressClass } from './address-class.js'
 import { guardedConnect, type Lookup, systemLookup } from './guarded-connect.js'
@@ -58,8 +58,16 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
     return known
   }
 
-  const open = (dispatcher: Agent, { method, url, headers, body, signal }: TransportRequest) =>
+  const once = (dispatcher: Agent, { method, url, headers, body, signal }: TransportRequest) =>
     request(url, { dispatcher, method, headers, signal, ...(body === undefined ? {} : { body }) })
+  const open = async (dispatcher: Agent, asked: TransportRequest) => {
+    try {
+      return await once(dispatcher, asked)
+    } catch (error) {
+      if (asked.method !== 'GET' || asked.signal.aborted || !isIdleEnd(error)) throw error
+      return await once(dispatcher, asked)
+    }
+  }
 
   return {
     async request(asked) {
@@ -88,6 +96,14 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
       await Promise.all(all.flatMap(({ answers, streams }) => [answers.destroy(), streams.destroy()]))
     },
   }
+}
+
+/** Whether a connection that had answered before ended before this answer began: it was being closed as it idled. */
+function isIdleEnd(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code } = error as NodeJS.ErrnoException
+  if (error instanceof errors.SocketError) return (error.socket?.bytesRead ?? 0) > 0
+  return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 function firstOfEach(headers: IncomingHttpHeaders): Record<string, string> {
