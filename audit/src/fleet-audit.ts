@@ -52,6 +52,8 @@ const PATIENCE_MS = 90_000
 /** A run that has not reached its minima by then is given up. */
 const FAULTS_MS = 600_000
 const SHARED = 200
+/** What each peer makes at most, of the documents that are asked for: both together come to that. */
+const OWN_PART = 0.75
 const EDITS_AT_ONCE = 40
 
 /** Two peers and a mirror, each a process, restarted and cut off from each other; then left alone until they agree. */
@@ -124,7 +126,9 @@ class FleetAudit {
 
   #peer(name: string, hold: 'all' | 'used', firstN: number): PeerProcess {
     const mirror = `http://127.0.0.1:${this.#proxy.port}/v1/fleet`
-    const place = { name, location: join(this.#place, name), mirror, hold, shared: this.#shared, firstN }
+    const location = join(this.#place, name)
+    const documents = Math.ceil(OWN_PART * this.#options.documents)
+    const place = { name, location, mirror, hold, shared: this.#shared, firstN, documents }
     return new PeerProcess(place, this.#ledger, this.#random, (fault) => this.#faults.push(fault))
   }
 
@@ -155,11 +159,21 @@ class FleetAudit {
     }
     while (short() && Date.now() < until && this.#faults.length === 0) {
       await pause(this.#random.between(50, 700))
+      if (this.#random.chance(0.2)) await this.#leaveAlone(this.#random.between(500, 4_000))
       const victim = this.#random.below(10)
       if (victim < 5) await this.#restartMirror()
       else await this.#restartPeer(this.#peers[victim < 8 ? 0 : 1])
       this.#options.onProgress?.(this.#counted())
     }
+  }
+
+  /** Peers that come to nothing between faults are never seen in the states that follow. */
+  async #leaveAlone(ms: number): Promise<void> {
+    this.#proxy.cutting = false
+    this.#proxy.cutAll()
+    await pause(ms)
+    this.#proxy.cutting = true
+    this.#proxy.cutAll()
   }
 
   async #restartMirror(): Promise<void> {

@@ -19,6 +19,8 @@ export interface PeerTask {
   readonly seed: number
   readonly firstN: number
   readonly firstDocument: number
+  /** It makes no more documents of its own than this: what piles up while the mirror is away stays within bounds. */
+  readonly documents: number
 }
 
 /** What a peer may be asked. Each is answered, by its number. */
@@ -84,7 +86,7 @@ class Peer {
   async run(): Promise<void> {
     while (!this.#quiet) {
       if (this.#random.chance(0.3)) await this.#transact(this.#random.between(2, 12))
-      else await this.#batch(this.#random.between(1, 30))
+      else if (this.#document < this.#task.documents) await this.#batch(this.#random.between(1, 30))
       if (this.#random.chance(0.02)) await this.#db.compact()
       if (this.#task.hold === 'used' && this.#random.chance(0.5)) await this.#evict()
       await this.#write(this.#ownId(), this.#random.chance(0.2))
@@ -134,10 +136,12 @@ class Peer {
     told({ kind: 'ack', writes: done })
   }
 
-  /** Makes some documents together, and edits one or two. */
+  /** Edits one or two documents together, and makes some while there may be more. */
   async #transact(size: number): Promise<void> {
     const ids = Array.from({ length: size }, (_, i) =>
-      i < 2 ? this.#ownId() : this.#task.prefix + idOf(this.#document++),
+      i < 2 || this.#document >= this.#task.documents
+        ? this.#ownId()
+        : this.#task.prefix + idOf(this.#document++),
     )
     const free = [...new Set(ids)].filter((id) => !this.#busy.has(id))
     const writes = free.map((id) => [id, this.#n++, 'put'] as const)

@@ -14,6 +14,7 @@ export interface PeerPlace {
   readonly shared: readonly string[]
   /** Its writes are numbered from here. */
   readonly firstN: number
+  readonly documents: number
 }
 
 type Asked = PeerQuestion extends infer Q
@@ -45,7 +46,7 @@ export class PeerProcess {
 
   /** Resolves when the database is open and writes are being made. */
   async start(): Promise<void> {
-    const { location, mirror, hold, shared, name } = this.place
+    const { location, mirror, hold, shared, name, documents } = this.place
     const prefix = `${name}/`
     while (this.#ledger.has(prefix + idOf(this.#document))) this.#document += 1
     const task: PeerTask = {
@@ -58,6 +59,7 @@ export class PeerProcess {
       seed: this.#random.seed(),
       firstN: this.#n,
       firstDocument: this.#document,
+      documents,
     }
     const child = new Child<PeerMessage>('fleet-peer', [JSON.stringify(task)])
     this.#child = child

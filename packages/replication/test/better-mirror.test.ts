@@ -1,6 +1,5 @@
 import type { Replication, Transport } from '@mynah/replication'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Backoff } from '../src/timing/backoff.js'
 import { ManualEnv, rounds, until } from './manual-env.js'
 import { address, type MemoryMirror } from './memory-mirror.js'
 import { isQuiet, known, Rig } from './rig.js'
@@ -127,16 +126,4 @@ test('mirrors that are about as far away are not changed, and are seldom asked',
   expect(other.asked.length).toBeLessThan(10)
   await until(() => replication.mirrors()[1]!.latencyMs !== undefined)
   expect(replication.mirrors().map(({ latencyMs }) => Math.round(latencyMs!))).toEqual([40, 25])
-})
-
-test('a thousand peers do not come back to a mirror at once', () => {
-  const buckets = new Map<number, number>()
-  for (let peer = 0; peer < 1_000; peer++) {
-    const backoff = new Backoff(new ManualEnv(peer))
-    for (let failure = 0; failure < 7; failure++) backoff.fail()
-    const second = Math.floor(backoff.fail() / 1_000)
-    buckets.set(second, (buckets.get(second) ?? 0) + 1)
-  }
-  expect(buckets.size).toBe(30)
-  expect(Math.max(...buckets.values())).toBeLessThan(70)
 })

@@ -2,17 +2,24 @@ import { MirrorUnreachableError } from '../errors.js'
 
 const BYTES_MAX = 1024 * 1024
 const BYTES_MIN = 16 * 1024
+/** Nobody knows yet how long connections last. */
+const BYTES_FIRST = 64 * 1024
 /** After a failure so much less at once. */
 const SHARE_AFTER_FAILURE = 1 / 4
-/** Twice as much after so many that went well. */
+/** Where as much has failed before, twice as much after so many that went well. */
 const WELL = 8
 
 /**
- * How much is sent or asked for at once, one way: less where connections do not last for more. What has arrived whole is
- * not sent again, so on any line over which the least goes, there is an end.
+ * How much is sent or asked for at once, one way: less where connections do not last for more. It begins low and doubles
+ * with each that went well, up to half of what failed; from there on carefully. What has arrived whole is not sent again,
+ * so on any line over which the least goes, there is an end.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc5681#section-3.1 slow start, after which this is made
  */
 export class Pace {
-  #bytes = BYTES_MAX
+  #bytes = BYTES_FIRST
+  /** Up to here it grows at once. */
+  #threshold = BYTES_MAX
   #well = 0
 
   /** Raw bytes of a page. */
@@ -25,10 +32,13 @@ export class Pace {
     try {
       const result = await went
       this.#well += 1
-      if (this.#well >= WELL) this.#set(2 * this.#bytes)
+      if (this.#bytes < this.#threshold || this.#well >= WELL) this.#set(2 * this.#bytes)
       return result
     } catch (error) {
-      if (error instanceof MirrorUnreachableError) this.#set(SHARE_AFTER_FAILURE * this.#bytes)
+      if (error instanceof MirrorUnreachableError) {
+        this.#threshold = this.#bytes / 2
+        this.#set(SHARE_AFTER_FAILURE * this.#bytes)
+      }
       throw error
     }
   }
