@@ -6,7 +6,7 @@ import { mediaTypes } from '@mynah/replication/protocol'
 import { expect, onTestFinished, test } from 'vitest'
 import { startMirror } from './fixture.js'
 
-const DOCUMENTS = 15
+const DOCUMENTS = 30
 
 /** A body on its way. */
 interface Carried {
@@ -98,15 +98,16 @@ const others = (count: number) => (node: number) =>
   Array.from({ length: count }, (_, index) => index).filter((index) => index !== node)
 
 /**
- * What a mirror gets of each body, on average, at most: one, where there is one way. Where there are several it may come by
- * each of them, and the neighbours may give it back to where it was written.
+ * What a mirror gets of each body, on average, at most: one, where there is one way; where there are several, more while it
+ * is learnt that there are, and where two bring it in the same moment. It was one for each way, and each neighbour gave it
+ * back: 5.2 in the mesh of five, of which 3.9 to the one where it was written.
  */
 const shapes: readonly (readonly [string, number, (node: number) => readonly number[], number])[] = [
   ['a pair of which one knows the other', 2, (node) => (node === 1 ? [0] : []), 1],
-  ['a pair that know each other', 2, others(2), 2],
-  ['a ring of 4', 4, (node) => [(node + 1) % 4, (node + 3) % 4], 4],
+  ['a pair that know each other', 2, others(2), 1.9],
+  ['a ring of 4', 4, (node) => [(node + 1) % 4, (node + 3) % 4], 2.5],
   ['a star of 5', 5, (node) => (node === 0 ? [] : [0]), 1],
-  ['a mesh of 5', 5, others(5), 8],
+  ['a mesh of 5', 5, others(5), 2.5],
 ]
 
 test.each(shapes)(
@@ -128,8 +129,8 @@ test.each(shapes)(
     await expect.poll(isStill, { interval: 300 }).toBe(true)
     for (const [node] of origins.entries()) {
       const came = carried.filter(({ to, id }) => to === node && id !== 'first').length / DOCUMENTS
-      if (node > 0) expect(came).toBeGreaterThanOrEqual(1)
-      else if (most === 1) expect(came).toBe(0)
+      if (node === 0) expect(came).toBeLessThanOrEqual(most === 1 ? 0 : 1)
+      else expect(came).toBeGreaterThanOrEqual(1)
       expect(came).toBeLessThanOrEqual(most)
     }
   },

@@ -1,14 +1,17 @@
-import type { Checkpoint, MergeReport, Position } from '@mynah/core/replica'
+import type { Env } from '@mynah/core'
+import type { Checkpoint, Position } from '@mynah/core/replica'
 import type { PulledPage, PullQuery } from '../client/pull-query.js'
 import { MirrorAnswerError } from '../errors.js'
 import type { Track } from '../mirror/track.js'
 import { Bootstrap, type BootstrapOptions } from './bootstrap.js'
+import { type Merged, OtherWays } from './other-ways.js'
 
 /** Before all that a history has. */
 const nowhere: Position = { incarnation: '0'.repeat(32), seq: 0 }
 
 /** What is pulled from where, and who hears of it. */
 export interface PullOptions extends BootstrapOptions {
+  readonly env: Env
   /** When the mirror's head has been reached. */
   readonly onUpToDate: () => void
   /** When it goes on where a copy of the mirror's shards ended that lack what the mirror lost: there is no checkpoint. */
@@ -17,16 +20,19 @@ export interface PullOptions extends BootstrapOptions {
 
 /**
  * Takes what changed at a mirror, page by page. The checkpoint moves after the merge of a page is durable. A page with
- * a record whose path ends at a revision unknown here is asked for again, with whole paths.
+ * a record whose path ends at a revision unknown here is asked for again, with whole paths. Where its bodies come by other
+ * ways too, only those are asked for that did not.
  */
 export class Pull {
   readonly #options: PullOptions
   /** The mirror's newest place, where it was told just before the next run. */
   #met: Position | undefined
   readonly #bootstrap: Bootstrap
+  readonly #otherWays: OtherWays
 
   constructor(options: PullOptions) {
     this.#options = options
+    this.#otherWays = new OtherWays(options)
     this.#bootstrap = new Bootstrap(options)
   }
 
@@ -80,24 +86,24 @@ export class Pull {
       ...(from?.walk === undefined ? {} : { walk: from.walk }),
       ...track.part,
     }
-    let { page, report } = await this.#take(query, signal)
-    const reports = [report]
-    if (report?.outcomes.some(({ result }) => result === 'detached') === true) {
+    let { page, merged } = await this.#take(query, signal)
+    const all = [...merged]
+    if (merged.some(({ report }) => report.outcomes.some(({ result }) => result === 'detached'))) {
       // Most of it is known by then: what the first merge took is told first.
-      this.#tell(page, report)
+      this.#tell(page, merged)
       const again = await this.#take({ ...query, whole: true }, signal)
       page = again.page
-      report = again.report
-      reports.push(report)
+      merged = again.merged
+      all.push(...merged)
     }
     this.#advance(track, from, page)
-    for (const merged of reports) if (merged !== undefined) progress.pulled(merged)
-    if (report === undefined) await track.storeWhenFar()
+    for (const { report } of all) progress.pulled(report)
+    if (merged.length === 0) await track.storeWhenFar()
     else await track.store()
-    for (const outcome of report?.outcomes ?? []) {
+    for (const outcome of merged.flatMap(({ report }) => report.outcomes)) {
       if (outcome.result === 'refused') onRefused(outcome.error)
     }
-    this.#tell(page, report)
+    this.#tell(page, merged)
     return page
   }
 
@@ -108,13 +114,23 @@ export class Pull {
   async #take(
     query: PullQuery,
     signal: AbortSignal,
-  ): Promise<{ readonly page: PulledPage; readonly report: MergeReport | undefined }> {
-    const { client, sender } = this.#options
+  ): Promise<{ readonly page: PulledPage; readonly merged: readonly Merged[] }> {
+    const { client, sender, replica } = this.#options
     const { seen } = sender
-    const page = await client.pull(query, signal)
-    const report = await this.#merge(page, query.whole === true)
+    const whole = query.whole === true
+    const areStubs = query.bodies && this.#otherWays.areLikely
+    const page = await client.pull(areStubs ? { ...query, bodies: false } : query, signal)
+    const { records } = page
+    if (records.length === 0) {
+      await sender.see(page.newest, signal, seen)
+      return { page, merged: [] }
+    }
+    const fetched = areStubs ? await this.#otherWays.fetch(records, whole, signal) : []
+    // Of what is held by now the stubs say nothing new; the others are owed from now on.
+    const rest: Merged = { records, report: await replica.merge(records, { whole, from: 'mirror' }) }
+    if (query.bodies && !areStubs) this.#otherWays.learn(rest)
     await sender.see(page.newest, signal, seen)
-    return { page, report }
+    return { page, merged: [...fetched, rest] }
   }
 
   /** What a page of a part of the ids covers counts only at its end. */
@@ -130,15 +146,11 @@ export class Pull {
     }
   }
 
-  #tell({ position, records }: PulledPage, report: MergeReport | undefined): void {
-    const changed = new Set<string>()
-    for (const [index, outcome] of report?.outcomes.entries() ?? []) {
-      if (outcome.result === 'new') changed.add(records[index]!.id)
+  #tell({ position }: PulledPage, merged: readonly Merged[]): void {
+    if (merged.length === 0) this.#options.onPulled(position, undefined, [])
+    for (const { records, report } of merged) {
+      const changed = records.filter((_, at) => report.outcomes[at]?.result === 'new').map(({ id }) => id)
+      this.#options.onPulled(position, report, [...new Set(changed)])
     }
-    this.#options.onPulled(position, report, [...changed])
-  }
-
-  async #merge({ records }: PulledPage, whole: boolean): Promise<MergeReport | undefined> {
-    return records.length === 0 ? undefined : this.#options.replica.merge(records, { whole, from: 'mirror' })
   }
 }

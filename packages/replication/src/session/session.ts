@@ -273,8 +273,7 @@ export class Session {
     const { replica, env, client, observer, mirror, scope } = this.#options
     const { bodies } = scope
     return new Pull({
-      replica,
-      client,
+      ...{ replica, env, client },
       progress,
       sender,
       bodies,
