@@ -5,17 +5,17 @@ import { MirrorRefusedError, MirrorUnreachableError } from '../src/errors.js'
 const KIB = 1024
 const failure = new MirrorUnreachableError('http://mirror.test/v1/notes', 'other side closed')
 
-async function well(pace: Pace, times: number): Promise<number[]> {
+async function well(pace: Pace, times: number, bytes = KIB): Promise<number[]> {
   const sizes: number[] = []
   for (let i = 0; i < times; i++) {
     sizes.push(pace.bytes / KIB)
-    await pace.learn(Promise.resolve())
+    await pace.learn(Promise.resolve(), () => bytes)
   }
   return sizes
 }
 
 async function fails(pace: Pace, error: Error = failure): Promise<void> {
-  await expect(pace.learn(Promise.reject(error))).rejects.toBe(error)
+  await expect(pace.learn(Promise.reject(error), () => 0)).rejects.toBe(error)
 }
 
 test('it begins low, and doubles with each that went well', async () => {
@@ -45,4 +45,18 @@ test('an answer that refuses says nothing of the line', async () => {
   const pace = new Pace()
   await fails(pace, new MirrorRefusedError('http://mirror.test/v1/notes', 'MYNAH_FORBIDDEN', 'no'))
   expect(pace.bytes).toBe(64 * KIB)
+})
+
+test('what is little says nothing of the line', async () => {
+  expect(await well(new Pace(), 3, KIB - 1)).toEqual([64, 64, 64])
+})
+
+test('of several at once each counts for what was asked when it began', async () => {
+  const pace = new Pace()
+  await well(pace, 2)
+  await Promise.all([fails(pace), fails(pace), fails(pace)])
+  expect(pace.bytes).toBe(64 * KIB)
+  expect(await well(pace, 2)).toEqual([64, 128])
+  await Promise.all([1, 2, 3].map(() => well(pace, 1)))
+  expect(pace.bytes).toBe(128 * KIB)
 })

@@ -41,6 +41,8 @@ import { newestOf, type PulledPage, type PullQuery, pullParameters } from './pul
 const LEAF_BYTES = 64
 const BODY_BYTES = 512
 
+const bytesIn = ({ body }: TransportAnswer): number => body.length
+
 type CallRest = Pick<Call, 'signal' | 'answerType' | 'allowBytes' | 'priority' | 'onBytes'>
 
 /** What a mirror tells of itself. */
@@ -130,7 +132,8 @@ export class MirrorClient {
   #pushed(path: string, type: string, body: Uint8Array, signal: AbortSignal): Promise<TransportAnswer> {
     const named = { 'content-type': type, [headers.database]: this.#options.databaseId }
     const rest = { body, signal, answerType: mediaTypes.message, allowBytes: body.length }
-    return this.#options.pace.up.learn(this.#calls.call({ method: 'POST', path, headers: named, ...rest }))
+    const answered = this.#calls.call({ method: 'POST', path, headers: named, ...rest })
+    return this.#options.pace.up.learn(answered, () => body.length)
   }
 
   /** A page of what changed. @throws CursorLostError when `since` is not in the mirror's history */
@@ -140,7 +143,7 @@ export class MirrorClient {
     const path = `${subpaths.records}?${pullParameters(asked, pageBytes)}`
     const allowBytes = pageBytes ?? wireLimits.pageBytes
     const call = { method: 'GET', path, signal, answerType: mediaTypes.shard, allowBytes } as const
-    const answer = await pace.down.learn(this.#calls.call(call))
+    const answer = await pace.down.learn(this.#calls.call(call), bytesIn)
     const page = this.#page(answer)
     const after = this.#after(answer, asked.walk)
     const newest = newestOf(answer.headers, page.position)
@@ -160,7 +163,7 @@ export class MirrorClient {
     if (after !== undefined) query.set('after', positionText(after))
     const path = `${subpaths.shards}?${query}`
     const call = { method: 'GET', path, signal, answerType: mediaTypes.shards, allowBytes } as const
-    const answer = await pace.down.learn(this.#calls.call(call))
+    const answer = await pace.down.learn(this.#calls.call(call), bytesIn)
     const page = this.#page(answer)
     if (answer.status === 204) return { shards: [], lost: false, ...page }
     return { ...this.#calls.decoded(answer, () => decodeShards(answer.body)), ...page }
@@ -185,7 +188,8 @@ export class MirrorClient {
   #some(path: string, body: Uint8Array, rest: CallRest): Promise<TransportAnswer> {
     const { pace, traffic } = this.#options
     const bytes = traffic.pageBytes(pace.down.bytes)
-    return pace.down.learn(this.#post(bytes === undefined ? path : `${path}&bytes=${bytes}`, body, rest))
+    const answered = this.#post(bytes === undefined ? path : `${path}&bytes=${bytes}`, body, rest)
+    return pace.down.learn(answered, bytesIn)
   }
 
   #post(path: string, body: Uint8Array, rest: CallRest): Promise<TransportAnswer> {

@@ -8,6 +8,8 @@ const BYTES_FIRST = 64 * 1024
 const SHARE_AFTER_FAILURE = 1 / 4
 /** Where as much has failed before, twice as much after so many that went well. */
 const WELL = 8
+/** What is less, of either way, says nothing of how long connections last. */
+const WORTH_BYTES = 1024
 
 /**
  * How much is sent or asked for at once, one way: less where connections do not last for more. It begins low and doubles
@@ -27,20 +29,26 @@ export class Pace {
     return this.#bytes
   }
 
-  /** Learns from how it went. */
-  async learn<T>(went: Promise<T>): Promise<T> {
+  /** Learns from how it went. @param bytesOf how many bytes it has moved */
+  async learn<T>(went: Promise<T>, bytesOf: (result: T) => number): Promise<T> {
+    // Of several at once each counts for what was asked when it began.
+    const asked = this.#bytes
     try {
       const result = await went
-      this.#well += 1
-      if (this.#bytes < this.#threshold || this.#well >= WELL) this.#set(2 * this.#bytes)
+      if (asked === this.#bytes && bytesOf(result) >= WORTH_BYTES) this.#wentWell()
       return result
     } catch (error) {
       if (error instanceof MirrorUnreachableError) {
-        this.#threshold = this.#bytes / 2
-        this.#set(SHARE_AFTER_FAILURE * this.#bytes)
+        this.#threshold = asked / 2
+        this.#set(Math.min(this.#bytes, SHARE_AFTER_FAILURE * asked))
       }
       throw error
     }
+  }
+
+  #wentWell(): void {
+    this.#well += 1
+    if (this.#bytes < this.#threshold || this.#well >= WELL) this.#set(2 * this.#bytes)
   }
 
   #set(bytes: number): void {

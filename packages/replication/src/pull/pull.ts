@@ -1,5 +1,5 @@
 import type { Env } from '@mynah/core'
-import type { Checkpoint, Position } from '@mynah/core/replica'
+import type { Checkpoint, MergeReport, Position } from '@mynah/core/replica'
 import type { PulledPage, PullQuery } from '../client/pull-query.js'
 import { MirrorAnswerError } from '../errors.js'
 import type { Track } from '../mirror/track.js'
@@ -16,6 +16,14 @@ export interface PullOptions extends BootstrapOptions {
   readonly onUpToDate: () => void
   /** When it goes on where a copy of the mirror's shards ended that lack what the mirror lost: there is no checkpoint. */
   readonly onLost: () => void
+}
+
+/** A page that was merged. */
+interface Taken {
+  readonly page: PulledPage
+  /** Of the page itself, after what was fetched for it; undefined where it has nothing. */
+  readonly report: MergeReport | undefined
+  readonly reports: readonly MergeReport[]
 }
 
 /**
@@ -86,24 +94,25 @@ export class Pull {
       ...(from?.walk === undefined ? {} : { walk: from.walk }),
       ...track.part,
     }
-    let { page, merged } = await this.#take(query, signal)
-    const all = [...merged]
-    if (merged.some(({ report }) => report.outcomes.some(({ result }) => result === 'detached'))) {
+    let { page, report, reports } = await this.#take(query, signal)
+    const all = [...reports]
+    if (reports.some(({ outcomes }) => outcomes.some(({ result }) => result === 'detached'))) {
       // Most of it is known by then: what the first merge took is told first.
-      this.#tell(page, merged)
+      this.#tell(page, report)
       const again = await this.#take({ ...query, whole: true }, signal)
       page = again.page
-      merged = again.merged
-      all.push(...merged)
+      report = again.report
+      reports = again.reports
+      all.push(...reports)
     }
     this.#advance(track, from, page)
-    for (const { report } of all) progress.pulled(report)
-    if (merged.length === 0) await track.storeWhenFar()
+    for (const one of all) progress.pulled(one)
+    if (report === undefined) await track.storeWhenFar()
     else await track.store()
-    for (const outcome of merged.flatMap(({ report }) => report.outcomes)) {
+    for (const outcome of reports.flatMap(({ outcomes }) => outcomes)) {
       if (outcome.result === 'refused') onRefused(outcome.error)
     }
-    this.#tell(page, merged)
+    this.#tell(page, report)
     return page
   }
 
@@ -111,26 +120,28 @@ export class Pull {
    * Takes a page. It may tell of changes past what it covers: a mirror that was put back since, to a place in between, lacks
    * them, and is to be found out before anybody takes it to know what it gave.
    */
-  async #take(
-    query: PullQuery,
-    signal: AbortSignal,
-  ): Promise<{ readonly page: PulledPage; readonly merged: readonly Merged[] }> {
+  async #take(query: PullQuery, signal: AbortSignal): Promise<Taken> {
     const { client, sender, replica } = this.#options
     const { seen } = sender
     const whole = query.whole === true
-    const areStubs = query.bodies && this.#otherWays.areLikely
+    const areStubs = query.bodies && query.walk === undefined && this.#otherWays.areLikely
     const page = await client.pull(areStubs ? { ...query, bodies: false } : query, signal)
     const { records } = page
-    if (records.length === 0) {
-      await sender.see(page.newest, signal, seen)
-      return { page, merged: [] }
+    const reports: MergeReport[] = []
+    if (records.length > 0) {
+      const onMerged = ({ records, report }: Merged) => {
+        reports.push(report)
+        this.#tell({ ...page, records }, report)
+      }
+      if (areStubs) await this.#otherWays.fetch(records, { whole, onMerged }, signal)
+      // Of what is held by now the stubs say nothing new; the others are owed from now on.
+      const report = await replica.merge(records, { whole, from: 'mirror' })
+      reports.push(report)
+      // What is asked for again is known from the first time.
+      if (query.bodies && !areStubs && !whole) this.#otherWays.learn({ records, report })
     }
-    const fetched = areStubs ? await this.#otherWays.fetch(records, whole, signal) : []
-    // Of what is held by now the stubs say nothing new; the others are owed from now on.
-    const rest: Merged = { records, report: await replica.merge(records, { whole, from: 'mirror' }) }
-    if (query.bodies && !areStubs) this.#otherWays.learn(rest)
     await sender.see(page.newest, signal, seen)
-    return { page, merged: [...fetched, rest] }
+    return { page, report: reports.at(-1), reports }
   }
 
   /** What a page of a part of the ids covers counts only at its end. */
@@ -146,11 +157,11 @@ export class Pull {
     }
   }
 
-  #tell({ position }: PulledPage, merged: readonly Merged[]): void {
-    if (merged.length === 0) this.#options.onPulled(position, undefined, [])
-    for (const { records, report } of merged) {
-      const changed = records.filter((_, at) => report.outcomes[at]?.result === 'new').map(({ id }) => id)
-      this.#options.onPulled(position, report, [...new Set(changed)])
+  #tell({ position, records }: PulledPage, report: MergeReport | undefined): void {
+    const changed = new Set<string>()
+    for (const [index, outcome] of report?.outcomes.entries() ?? []) {
+      if (outcome.result === 'new') changed.add(records[index]!.id)
     }
+    this.#options.onPulled(position, report, [...changed])
   }
 }
