@@ -8,7 +8,7 @@ import { decodeShard, encodeShard, readShardHeader } from './log/shard.js'
 export { compareUtf8 } from './bytes/compare.js'
 export { crc32 } from './bytes/hash.js'
 export { formatPosition, type Position, parsePosition } from './changes/positions.js'
-export { whenAborted } from './database/aborted.js'
+export { unlessAborted, whenAborted } from './database/aborted.js'
 export {
   acceptIds,
   callback,

@@ -30,10 +30,18 @@ export function whenAborted(signal: AbortSignal, callback: () => void): () => vo
   }
 }
 
-/** Rejects with the signal's reason when it fires; at once where it has. */
-export function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason)
-    else whenAborted(signal, () => reject(signal.reason))
+/** The promise, or the signal's reason when that comes first. The promise's later rejection is handled. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  promise.catch(() => {})
+  signal.throwIfAborted()
+  let stop = () => {}
+  const fired = new Promise<never>((_, reject) => {
+    stop = whenAborted(signal, () => reject(signal.reason))
   })
+  try {
+    return await Promise.race([promise, fired])
+  } finally {
+    stop()
+  }
 }

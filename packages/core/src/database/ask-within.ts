@@ -1,6 +1,6 @@
 import type { Env } from '../env/env.js'
 import { UnreachableError } from '../errors.js'
-import { aborted, whenAborted } from './aborted.js'
+import { unlessAborted, whenAborted } from './aborted.js'
 
 /** How long a read waits for a mirror's answer, unless it says otherwise. */
 export const WAIT_MS = 2_000
@@ -19,7 +19,7 @@ export async function askWithin<R>(
   const { signal } = options
   const stop = signal && whenAborted(signal, () => over.abort(signal.reason))
   try {
-    return await Promise.race([run(over.signal), aborted(over.signal)])
+    return await unlessAborted(run(over.signal), over.signal)
   } finally {
     timer.cancel()
     stop?.()

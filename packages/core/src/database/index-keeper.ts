@@ -1,6 +1,6 @@
 import { ClosedError, IndexCorruptError } from '../errors.js'
 import type { DocumentIndex } from '../index/document-index.js'
-import { aborted } from './aborted.js'
+import { unlessAborted } from './aborted.js'
 import type { CommitQueue } from './commit-queue.js'
 import type { Context } from './context.js'
 import { type IndexHome, type IndexProgress, renewed, replay } from './index-home.js'
@@ -111,7 +111,7 @@ export class IndexKeeper {
     if (onProgress) listeners.add(onProgress)
     try {
       // One that was begun here ends with the signal, and is waited for until nothing is left of it.
-      await (joins && signal ? Promise.race([done, aborted(signal)]) : done)
+      await unlessAborted(done, joins ? signal : undefined)
     } finally {
       if (onProgress) listeners.delete(onProgress)
     }

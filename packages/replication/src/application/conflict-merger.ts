@@ -8,7 +8,7 @@ import {
   type REMOVE,
   type Timer,
 } from '@mynah/core'
-import { unlessAborted } from '../timing/deferred.js'
+import { unlessAborted } from '@mynah/core/replica'
 import { linkedSignal } from '../timing/linked-signal.js'
 import { sleep } from '../timing/sleep.js'
 

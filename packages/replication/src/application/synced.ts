@@ -1,8 +1,8 @@
 import type { Env } from '@mynah/core'
-import type { Parked } from '@mynah/core/replica'
+import { type Parked, unlessAborted } from '@mynah/core/replica'
 import { MirrorsTooFewError, RejectedError } from '../errors.js'
 import type { Mirror } from '../mirror/mirror.js'
-import { type Deferred, deferred, unlessAborted } from '../timing/deferred.js'
+import { type Deferred, deferred } from '../timing/deferred.js'
 import { SlowFall } from '../timing/slow-fall.js'
 
 /** How long several mirrors stay in use after somebody waited for so many. */

@@ -1,8 +1,8 @@
 import type { Env } from '@mynah/core'
-import type { LeafRef, LogRecord, Replica } from '@mynah/core/replica'
+import { type LeafRef, type LogRecord, type Replica, unlessAborted } from '@mynah/core/replica'
 import type { MirrorClient } from '../client/mirror-client.js'
 import type { Mirror } from '../mirror/mirror.js'
-import { deferred, unlessAborted } from '../timing/deferred.js'
+import { deferred } from '../timing/deferred.js'
 
 /** Leaves asked for at once: little, so that reads need not wait long. */
 const BATCH = 100

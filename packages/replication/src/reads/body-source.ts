@@ -1,9 +1,8 @@
 import { type Env, UnreachableError } from '@mynah/core'
-import type { BodySource, LeafRef, LogRecord } from '@mynah/core/replica'
+import { type BodySource, type LeafRef, type LogRecord, unlessAborted } from '@mynah/core/replica'
 import type { MirrorClient } from '../client/mirror-client.js'
 import { MirrorUnreachableError } from '../errors.js'
 import type { FetchItem } from '../protocol/messages.js'
-import { unlessAborted } from '../timing/deferred.js'
 import { confirmHeld } from './confirm-held.js'
 import { type Asked, askInTurn, type InTurnOptions, type Reachable } from './in-turn.js'
 import { type Question, Questions } from './questions.js'
@@ -20,8 +19,8 @@ export interface MirrorBodiesOptions {
   readonly mirrors: () => readonly MirrorClient[]
   /** Others than the one in use that may be asked now, the best first. */
   readonly spare: () => readonly MirrorClient[]
-  /** Resolves when there is a mirror more than now. */
-  readonly added: () => Promise<void>
+  /** Calls when there is a mirror more; returns the way to stop. */
+  readonly onAdded: (listener: () => void) => () => void
   /** How long the mirror in use may be without a sign of life before another is asked too, milliseconds. */
   readonly lateMs: () => number
   /** The id of the database here. */
@@ -171,11 +170,11 @@ export class MirrorBodies implements BodySource {
   }
 
   async #inTurn(id: string, ask: (asked: Asked) => Promise<void>): Promise<Reachable> {
-    const { env, spare, added, lateMs } = this.#options
+    const { env, spare, onAdded, lateMs } = this.#options
     const isLate = env.monotonicMs() < this.#lateUntilMs
     const options: InTurnOptions = {
       env,
-      added,
+      onAdded,
       lateMs: isLate ? 0 : lateMs(),
       reach: () => this.#reach(id),
       // What nobody waits for any more is nobody else's business.

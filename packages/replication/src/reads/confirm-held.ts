@@ -1,7 +1,6 @@
-import type { LeafRef } from '@mynah/core/replica'
+import { type LeafRef, unlessAborted } from '@mynah/core/replica'
 import type { MirrorClient } from '../client/mirror-client.js'
 import { wireLimits } from '../protocol/names.js'
-import { unlessAborted } from '../timing/deferred.js'
 
 /** Who may confirm. */
 export interface Confirming {

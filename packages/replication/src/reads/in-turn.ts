@@ -3,7 +3,7 @@ import type { MirrorClient } from '../client/mirror-client.js'
 import { MirrorUnreachableError } from '../errors.js'
 import { deferred } from '../timing/deferred.js'
 import { linkedSignal } from '../timing/linked-signal.js'
-import { napping } from '../timing/sleep.js'
+import { napping, sleep } from '../timing/sleep.js'
 
 /** A mirror that can be asked, and until when. */
 export interface Reachable {
@@ -25,13 +25,12 @@ export interface InTurnOptions {
   readonly reach: () => Promise<Reachable>
   /** Others that may be asked now, the best first. */
   readonly spare: () => readonly MirrorClient[]
-  /** Resolves when there is a mirror more than now. */
-  readonly added: () => Promise<void>
+  /** Calls when there is a mirror more; returns the way to stop. */
+  readonly onAdded: (listener: () => void) => () => void
   /** Without a sign of life for so long a mirror is late, milliseconds. */
   readonly lateMs: number
 }
 
-const never = new Promise<void>(() => {})
 /** How often it is looked whether another mirror may be asked now, where none might. */
 const LOOK_MS = 1_000
 
@@ -42,7 +41,7 @@ const LOOK_MS = 1_000
  * @see https://research.google/pubs/the-tail-at-scale/ (hedged requests)
  */
 export async function askInTurn(
-  { env, reach, spare, added, lateMs }: InTurnOptions,
+  { env, reach, spare, onAdded, lateMs }: InTurnOptions,
   ask: (asked: Asked) => Promise<void>,
 ): Promise<Asked> {
   const over = new AbortController()
@@ -84,13 +83,19 @@ export async function askInTurn(
     begin(Promise.resolve({ client, signal: over.signal }), true)
     return true
   }
+  const anotherMirror = async () => {
+    const bell = deferred<void>()
+    const stop = onAdded(bell.resolve)
+    await napping(env, LOOK_MS, bell.promise, over.signal)
+    stop()
+  }
   const watch = async () => {
     // The one in use is found by then, where there is one.
     await env.yield()
     while (!over.signal.aborted) {
       const leftMs = lastSignMs + lateMs - env.monotonicMs()
-      if (leftMs > 0) await napping(env, leftMs, never, over.signal)
-      else if (!next()) await napping(env, LOOK_MS, added(), over.signal)
+      if (leftMs > 0) await sleep(env, leftMs, over.signal).catch(() => {})
+      else if (!next()) await anotherMirror()
     }
   }
 

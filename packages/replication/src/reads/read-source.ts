@@ -32,7 +32,7 @@ export function readSource(
     reach: (signal) => scheduler.reads.session(signal),
     mirrors: () => scheduler.mirrors.map(client),
     spare: () => scheduler.reads.spare.map(client),
-    added: () => scheduler.reads.added,
+    onAdded: (listener) => scheduler.reads.onAdded(listener),
     lateMs: () => lateMs(scheduler.session?.mirror.latencyMs ?? 0),
     databaseId: replica.id,
     onGivenUp: () => scheduler.reads.gaveUp(),

@@ -1,7 +1,8 @@
+import { unlessAborted } from '@mynah/core/replica'
 import { MirrorUnreachableError } from '../errors.js'
 import type { Mirror } from '../mirror/mirror.js'
 import type { Session } from '../session/session.js'
-import { type Deferred, deferred, unlessAborted } from '../timing/deferred.js'
+import { type Deferred, deferred } from '../timing/deferred.js'
 import { compareMirrors } from './choice.js'
 
 /** How long a session goes on where others wait for their turn; while it works, so many times as long. */

@@ -2,7 +2,6 @@ import type { Env } from '@mynah/core'
 import { MirrorUnreachableError } from '../errors.js'
 import type { Mirror } from '../mirror/mirror.js'
 import type { Session } from '../session/session.js'
-import { deferred } from '../timing/deferred.js'
 import type { Attempt, Attempts } from './attempts.js'
 import { compareMirrors } from './choice.js'
 import type { SessionWaiters } from './session-waiters.js'
@@ -24,7 +23,7 @@ export interface ReadSessionsOptions {
 /** Which mirror a read asks. */
 export class ReadSessions {
   readonly #options: ReadSessionsOptions
-  #added = deferred<void>()
+  readonly #listeners = new Set<() => void>()
 
   constructor(options: ReadSessionsOptions) {
     this.#options = options
@@ -70,15 +69,15 @@ export class ReadSessions {
     return [...attempts.useful.map(({ mirror }) => mirror), ...unused.toSorted(compareMirrors)]
   }
 
-  /** Resolves when there is a mirror more than now. */
-  get added(): Promise<void> {
-    return this.#added.promise
+  /** Calls when there is a mirror more; returns the way to stop. */
+  onAdded(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** To be called when there is one more. */
   add(): void {
-    this.#added.resolve()
-    this.#added = deferred()
+    for (const listener of this.#listeners) listener()
   }
 }
 

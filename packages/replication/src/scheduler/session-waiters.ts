@@ -1,6 +1,7 @@
+import { unlessAborted } from '@mynah/core/replica'
 import type { Mirror } from '../mirror/mirror.js'
 import type { Session } from '../session/session.js'
-import { type Deferred, deferred, unlessAborted } from '../timing/deferred.js'
+import { type Deferred, deferred } from '../timing/deferred.js'
 
 /** Somebody who waits for a session; given up when all mirrors that come into question have failed since. */
 interface Waiter {

@@ -1,5 +1,3 @@
-import { whenAborted } from '@mynah/core/replica'
-
 /** A promise that is settled from outside. */
 export interface Deferred<T> {
   readonly promise: Promise<T>
@@ -15,18 +13,4 @@ export function deferred<T>(): Deferred<T> {
   })
   promise.catch(() => {})
   return { promise, ...settle }
-}
-
-/** The promise, or the signal's reason when that comes first. The promise's later rejection is handled. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  promise.catch(() => {})
-  signal.throwIfAborted()
-  const aborted = deferred<never>()
-  const stop = whenAborted(signal, () => aborted.reject(signal.reason))
-  try {
-    return await Promise.race([promise, aborted.promise])
-  } finally {
-    stop()
-  }
 }

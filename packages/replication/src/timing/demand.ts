@@ -1,4 +1,5 @@
-import { type Deferred, deferred, unlessAborted } from './deferred.js'
+import { unlessAborted } from '@mynah/core/replica'
+import { type Deferred, deferred } from './deferred.js'
 
 /** Runs one task on demand, one run at a time: what is demanded while a run is in flight gathers for the next. */
 export class Demand {

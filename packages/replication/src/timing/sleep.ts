@@ -1,5 +1,6 @@
 import type { Env } from '@mynah/core'
-import { deferred, unlessAborted } from './deferred.js'
+import { unlessAborted } from '@mynah/core/replica'
+import { deferred } from './deferred.js'
 
 /** Resolves after the delay; rejects with the signal's reason when that comes first. */
 export async function sleep(env: Env, delayMs: number, signal: AbortSignal): Promise<void> {

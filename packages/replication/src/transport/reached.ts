@@ -1,5 +1,5 @@
+import { unlessAborted } from '@mynah/core/replica'
 import { MirrorUnreachableError } from '../errors.js'
-import { unlessAborted } from '../timing/deferred.js'
 
 /**
  * What the network gave. Rejects with the signal's reason when that comes first, and with MirrorUnreachableError when it
