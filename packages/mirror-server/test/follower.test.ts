@@ -56,15 +56,7 @@ test('a folder that the disk does not list is told, and ends nothing', async () 
   const first = await startMirror(['a'])
   const file = join(first.data, 'no folder')
   await writeFile(file, '')
-  const told: string[] = []
-  const follower = new Follower({
-    mirrors: [{ url: first.origin }],
-    databases: new Databases(file, nodeEnv),
-    databasesMax: 10,
-    env: nodeEnv,
-    onError: (_url, { message }) => told.push(message),
-  })
-  follower.start()
+  const { follower, told } = following(first.origin, new Databases(file, nodeEnv))
   await expect.poll(() => told.join(), WAIT).toMatch(/ENOTDIR/)
   await follower.stop()
 })
@@ -73,6 +65,20 @@ test('what is no mirror is refused', async () => {
   for (const url of ['ftp://x', 'http://u:p@x', 'http://x/v1/Not-a-name!', 'http://x?y'])
     await expect(startMirror([], { mirrorOf: [{ url }] })).rejects.toThrow(TypeError)
 })
+
+/** Follows one mirror, from a server that may have four databases. */
+function following(url: string, databases: Databases) {
+  const told: string[] = []
+  const follower = new Follower({
+    mirrors: [{ url }],
+    databases,
+    databasesMax: 4,
+    env: nodeEnv,
+    onError: (_url, { message }) => told.push(message),
+  })
+  follower.start()
+  return { follower, told }
+}
 
 /** A server that says of itself what is wanted, and remembers what it was sent. */
 async function stranger(status: number, databases: readonly string[]) {
@@ -97,15 +103,7 @@ test('a mirror that names very many databases has few of them made here, always 
   const { url } = await stranger(200, all)
   const databases = new Databases(await temporaryFolder(), nodeEnv)
   await databases.create('own')
-  const told: string[] = []
-  const follower = new Follower({
-    mirrors: [{ url }],
-    databases,
-    databasesMax: 4,
-    env: nodeEnv,
-    onError: (_url, { message }) => told.push(message),
-  })
-  follower.start()
+  const { follower, told } = following(url, databases)
   await expect.poll(async () => (await follower.statuses()).size, WAIT).toBe(4)
   expect([...(await databases.names())].sort()).toEqual(['d0', 'd1', 'd10', 'own'])
   expect(told.join()).toMatch(/name 4997 databases more than the 4 that are followed/)
@@ -116,15 +114,7 @@ test('a mirror that names very many databases has few of them made here, always 
 test('without a token of its own a mirror sends none to those that it follows, and says what is missing', async () => {
   const { url, authorizations } = await stranger(401, [])
   const databases = new Databases(await temporaryFolder(), nodeEnv)
-  const told: string[] = []
-  const follower = new Follower({
-    mirrors: [{ url }],
-    databases,
-    databasesMax: 4,
-    env: nodeEnv,
-    onError: (_url, { message }) => told.push(message),
-  })
-  follower.start()
+  const { follower, told } = following(url, databases)
   await expect.poll(() => told.join(), WAIT).toMatch(/wants a token.*MYNAH_MIRROR_TOKEN/)
   expect([...authorizations]).toEqual([undefined])
   await follower.stop()
