@@ -51,12 +51,17 @@ test('what is little says nothing of the line', async () => {
   expect(await well(new Pace(), 3, KIB - 1)).toEqual([64, 64, 64])
 })
 
-test('of several at once each counts for what was asked when it began', async () => {
+test('of several at once that fail the first counts, and one that asked for more before says nothing', async () => {
   const pace = new Pace()
   await well(pace, 2)
   await Promise.all([fails(pace), fails(pace), fails(pace)])
   expect(pace.bytes).toBe(64 * KIB)
   expect(await well(pace, 2)).toEqual([64, 128])
-  await Promise.all([1, 2, 3].map(() => well(pace, 1)))
-  expect(pace.bytes).toBe(128 * KIB)
+  const late = pace.learn(new Promise((_, reject) => setTimeout(reject, 10, failure)), () => 0)
+  await fails(pace)
+  await fails(pace)
+  expect(pace.bytes).toBe(16 * KIB)
+  await expect(late).rejects.toBe(failure)
+  // Half of 32 KiB, which failed last, and not of 128.
+  expect(await well(pace, 2)).toEqual([16, 16])
 })

@@ -31,16 +31,16 @@ export class Pace {
 
   /** Learns from how it went. @param bytesOf how many bytes it has moved */
   async learn<T>(went: Promise<T>, bytesOf: (result: T) => number): Promise<T> {
-    // Of several at once each counts for what was asked when it began.
+    // Of several at once the first to fail counts; what asked for more than now says nothing new.
     const asked = this.#bytes
     try {
       const result = await went
       if (asked === this.#bytes && bytesOf(result) >= WORTH_BYTES) this.#wentWell()
       return result
     } catch (error) {
-      if (error instanceof MirrorUnreachableError) {
+      if (asked <= this.#bytes && error instanceof MirrorUnreachableError) {
         this.#threshold = asked / 2
-        this.#set(Math.min(this.#bytes, SHARE_AFTER_FAILURE * asked))
+        this.#set(SHARE_AFTER_FAILURE * asked)
       }
       throw error
     }
