@@ -3,6 +3,7 @@ import type { Checkpoint, MergeReport, Position } from '@mynah/core/replica'
 import type { PulledPage, PullQuery } from '../client/pull-query.js'
 import { MirrorAnswerError } from '../errors.js'
 import type { Track } from '../mirror/track.js'
+import { isAll } from '../scope/part.js'
 import { Bootstrap, type BootstrapOptions } from './bootstrap.js'
 import { type Merged, OtherWays } from './other-ways.js'
 
@@ -124,7 +125,8 @@ export class Pull {
     const { client, sender, replica } = this.#options
     const { seen } = sender
     const whole = query.whole === true
-    const areStubs = query.bodies && query.walk === undefined && this.#otherWays.areLikely
+    const isOfAll = query.bodies && isAll(query)
+    const areStubs = isOfAll && this.#otherWays.areLikely
     const page = await client.pull(areStubs ? { ...query, bodies: false } : query, signal)
     const { records } = page
     const reports: MergeReport[] = []
@@ -138,7 +140,7 @@ export class Pull {
       const report = await replica.merge(records, { whole, from: 'mirror' })
       reports.push(report)
       // What is asked for again is known from the first time.
-      if (query.bodies && !areStubs && !whole) this.#otherWays.learn({ records, report })
+      if (isOfAll && !areStubs && !whole) this.#otherWays.learn({ records, report })
     }
     await sender.see(page.newest, signal, seen)
     return { page, report: reports.at(-1), reports }

@@ -270,13 +270,12 @@ export class Session {
   }
 
   #pullOf(progress: Progress, { sender }: Push): Pull {
-    const { replica, env, client, observer, mirror, scope } = this.#options
-    const { bodies } = scope
+    const { env, observer, mirror, scope } = this.#options
     return new Pull({
-      ...{ replica, env, client },
+      ...this.#options,
       progress,
       sender,
-      bodies,
+      bodies: scope.bodies,
       onPulled: (position, report, changed) => {
         if (changed.length > 0) mirror.backoff.succeed()
         mirror.pulled(position, progress.covered ? undefined : env)
